@@ -1,0 +1,1 @@
+"""The catalogue of checkpoints, their reference files and their replicas."""

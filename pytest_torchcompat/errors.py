@@ -1,0 +1,49 @@
+"""The errors that this package raises, and the sentence for a name that is not known."""
+
+from __future__ import annotations
+
+import difflib
+import pickle
+from collections.abc import Iterable
+
+
+class TorchcompatError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class UnknownNameError(TorchcompatError):
+    """A policy, checkpoint, library, shim or version that does not exist."""
+
+
+class CatalogueError(TorchcompatError):
+    """A catalogue row that contradicts itself or another row."""
+
+
+class FetchError(TorchcompatError):
+    """A reference file could not be downloaded or is not the file that it should be."""
+
+
+class MissingFileError(TorchcompatError):
+    """A checkpoint's file is not where it should be."""
+
+
+class RecordError(TorchcompatError):
+    """A record or a run's file does not have the form that its schema number promises."""
+
+
+class PolicyRefusedError(TorchcompatError, pickle.UnpicklingError):
+    """
+    A policy refused a file before torch read it.
+
+    It is an ``UnpicklingError`` as torch's own refusal is, so that code that handles the one
+    handles the other.
+    """
+
+
+def unknown_name(kind: str, name: str, valid: Iterable[str]) -> UnknownNameError:
+    """Return an error that lists the valid names and suggests the nearest."""
+    names = list(valid)
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    message = f"{name!r} is not a known {kind}. Choose one of: {', '.join(names)}.{hint}"
+    return UnknownNameError(message)

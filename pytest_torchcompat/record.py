@@ -1,0 +1,150 @@
+"""
+What is written down about a check or a load: plain data, one JSON object a line.
+
+A report holds two kinds of line: ``check``, one checkpoint under one policy through its stages,
+and ``load``, one call of ``torch.load`` that a test made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pytest_torchcompat.errors import RecordError
+from pytest_torchcompat.outcome import Outcome, Stage
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Record:
+    """
+    One checkpoint under one policy: how far it got and what became of it.
+
+    ``seconds`` maps a stage to its wall time. ``fingerprint`` holds the shape, dtype, norm and a
+    fixed projection of the output; ``benchmark`` the forward time in seconds with its method.
+    ``globals`` are the names in the pickle beyond torch's own; ``allowed_by_library`` what the
+    library itself registered with torch; ``overridden`` the call sites whose explicit
+    ``weights_only=False`` a policy overrode.
+    """
+
+    checkpoint: str
+    edition: str
+    policy: str
+    outcome: Outcome
+    library: str = ""
+    sha256: str = ""
+    device: str = "cpu"
+    shims: tuple[str, ...] = ()
+    stage: Stage | None = None
+    exception: str | None = None
+    message: str | None = None
+    diagnosis: str | None = None
+    globals: tuple[str, ...] = ()
+    allowed_by_library: tuple[str, ...] = ()
+    overridden: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    fingerprint: Mapping[str, Any] | None = None
+    benchmark: Mapping[str, Any] | None = None
+    output: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data that JSON, a pipe and pytest-xdist can carry."""
+        data = dataclasses.asdict(self)
+        data["outcome"] = self.outcome.value
+        data["stage"] = self.stage.value if self.stage else None
+        for name in _TUPLES:
+            data[name] = list(data[name])
+        return {"kind": "check", **data}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], where: str = "record") -> Record:
+        """Read plain data back; ``where`` names its place in an error."""
+        known = {f.name for f in dataclasses.fields(cls)}
+        values = {name: value for name, value in data.items() if name in known}
+        for name in ("checkpoint", "edition", "policy", "outcome"):
+            if not isinstance(values.get(name), str):
+                message = f"{where}.{name}: expected a string, got {values.get(name)!r}"
+                raise RecordError(message)
+        values["outcome"] = _member(Outcome, values["outcome"], f"{where}.outcome")
+        if values.get("stage") is not None:
+            values["stage"] = _member(Stage, values["stage"], f"{where}.stage")
+        for name in _TUPLES:
+            values[name] = tuple(values.get(name) or ())
+        return cls(**values)
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What tells this check from the others of its cell."""
+        return (self.checkpoint, self.policy)
+
+    @property
+    def sentence(self) -> str:
+        """Say the verdict in a line."""
+        what = f"{self.checkpoint} ({self.edition}) under {self.policy}: {self.outcome.value}"
+        if self.outcome.works:
+            return what + (f" with {', '.join(self.shims)}" if self.shims else "")
+        stage = f" at {self.stage.value}" if self.stage else ""
+        first = (self.message or "").strip().splitlines()[:1]
+        return f"{what}{stage}: {self.exception or ''} {first[0] if first else ''}".rstrip(": ")
+
+
+_TUPLES = ("shims", "globals", "allowed_by_library", "overridden")
+
+
+def _member(kind: type[Any], value: str, where: str) -> Any:
+    try:
+        return kind(value)
+    except ValueError as error:
+        valid = ", ".join(member.value for member in kind)
+        message = f"{where}: {value!r} is not one of {valid}"
+        raise RecordError(message) from error
+
+
+def append_line(path: Path, data: Mapping[str, Any]) -> None:
+    """Append one JSON line and flush it, so that a killed process keeps what it finished."""
+    line = json.dumps(data, ensure_ascii=True) + "\n"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+") as file:
+        _drop_cut_line(file)
+        file.write(line.encode("ascii"))
+        file.flush()
+
+
+def _drop_cut_line(file: BinaryIO) -> None:
+    size = file.seek(0, os.SEEK_END)
+    if size == 0 or file.seek(size - 1) < size and file.read(1) == b"\n":
+        return
+    file.seek(0)
+    file.truncate(file.read().rfind(b"\n") + 1)
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """
+    Yield the objects of a report; a last line cut short by a kill is passed over.
+
+    Raises ``RecordError`` for a broken line that is not the last.
+    """
+    if not path.exists():
+        return
+    lines = path.read_text(encoding="utf-8").splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield json.loads(line)
+        except ValueError as error:
+            if number == len(lines):
+                return
+            message = f"{path}:{number}: not a line of JSON; delete the file to start it anew"
+            raise RecordError(message) from error
+
+
+def read_records(path: Path) -> list[Record]:
+    """Return the check records of a report; of two with one identity the later counts."""
+    checks = (line for line in read_lines(path) if line.get("kind") == "check")
+    found = [Record.from_dict(line, f"{path.name}[{i}]") for i, line in enumerate(checks)]
+    return list({record.identity: record for record in found}.values())
