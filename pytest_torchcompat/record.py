@@ -78,6 +78,10 @@ class Record:
             values[name] = tuple(values.get(name) or ())
         return cls(**values)
 
+    def changed(self, **changes: Any) -> Record:
+        """Return a copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
     @property
     def identity(self) -> tuple[str, str]:
         """What tells this check from the others of its cell."""
@@ -90,8 +94,17 @@ class Record:
         if self.outcome.works:
             return what + (f" with {', '.join(self.shims)}" if self.shims else "")
         stage = f" at {self.stage.value}" if self.stage else ""
-        first = (self.message or "").strip().splitlines()[:1]
-        return f"{what}{stage}: {self.exception or ''} {first[0] if first else ''}".rstrip(": ")
+        return f"{what}{stage}: {self.cause}"
+
+    @property
+    def cause(self) -> str:
+        """Say in a line why a check does not work."""
+        text = (self.message or "").strip()
+        if "Weights only load failed" in text and self.globals:
+            more = f" and {len(self.globals) - 1} more" if len(self.globals) > 1 else ""
+            return f"torch refuses {self.globals[0]}{more} unless allowed"
+        first = text.splitlines()[0] if text else ""
+        return f"{self.exception}: {first}" if self.exception else first
 
 
 _TUPLES = ("shims", "globals", "allowed_by_library", "overridden")

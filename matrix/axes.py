@@ -1,0 +1,179 @@
+"""
+The axes of the sweep, as data with a reason each.
+
+A torch version is not listed here: the index says which exist. A library's version is listed where
+its behaviour changes; the newest is asked of the index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from packaging.version import Version
+
+from pytest_torchcompat.errors import unknown_name
+
+TORCH_FLOOR = "2.5"
+
+# Where the default of weights_only changed: 2.5 is the last that unpickles, 2.6 the first that
+# refuses. They run first, beside the newest, so that a run cut short says the most.
+BOUNDARIES = ("2.5", "2.6")
+
+NIGHTLY = "nightly"
+NEWEST = "newest"
+
+# PyTorch's own indexes. They are used where they answer.
+TORCH_INDEX = "https://download.pytorch.org/whl/cpu/"
+NIGHTLY_INDEX = "https://download.pytorch.org/whl/nightly/{backend}/"
+# A nightly is looked at for what torch.load does, and the CPU's build is a tenth of the others.
+NIGHTLY_BACKEND = "cpu"
+
+# Measured: torch 2.5.1 takes 5.0 GB with its NVIDIA packages, 2.15.0 5.1 GB, and the libraries
+# some hundred MB. Only torch and triton differ by Python, the NVIDIA packages are shared.
+GB_PER_TORCH = 5.5
+GB_PER_FURTHER_PYTHON = 2.2
+
+
+@dataclass(frozen=True)
+class Companion:
+    """A requirement that a library needs beside it, and why."""
+
+    requirement: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Library:
+    """
+    A library and what its cells need.
+
+    ``versions`` maps a version, or ``newest``, to the reason that it is swept; a library that is
+    ``paired`` has no versions of its own. ``pythons`` are tried in this order before any other;
+    with none named, or none that fits, the newest Python that fits is taken. ``only_pythons`` keeps
+    to those named. ``pairs`` are packages pinned to torch's version by rule.
+    """
+
+    name: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    paired: bool = False
+    pythons: tuple[str, ...] = ()
+    only_pythons: bool = False
+    why_python: str = ""
+    pairs: tuple[str, ...] = ()
+    companions: tuple[Companion, ...] = ()
+    excludes: tuple[Companion, ...] = ()
+    source_only: bool = False
+
+
+SAME_PYTHON = (
+    "the newest Python for which torch 2.5 has wheels on every platform, so that a row's columns "
+    "differ by torch alone and share its unpacked wheels"
+)
+
+LIBRARIES = (
+    Library(
+        "fairseq",
+        versions={"0.12.2": "the last release; HuBERT checkpoints pickle its Dictionary"},
+        pythons=("3.10", "3.11"),
+        only_pythons=True,
+        why_python="3.10 is the last Python that it imports on unaided; 3.11 needs a shim",
+        pairs=("torchaudio",),
+        companions=(Companion("numpy<2", "0.12.2 uses np.int and np.float, gone in numpy 2"),),
+        source_only=True,
+    ),
+    Library(
+        "ultralytics",
+        versions={
+            "8.1.0": "loads with a bare torch.load",
+            "8.2.63": "the last release with a bare torch.load",
+            "8.2.64": "the first release that replaces torch.load for the whole process",
+            "8.3.161": "the last release that replaces torch.load for the whole process",
+            "8.3.162": "the first release that loads through a wrapper of its own",
+            NEWEST: "what a user gets today",
+        },
+        pythons=("3.12", "3.11", "3.10"),
+        why_python=SAME_PYTHON,
+        companions=(Companion("opencv-python-headless", "stands in for opencv-python"),),
+        pairs=("torchvision",),
+        excludes=(Companion("opencv-python", "needs libGL, which a bare machine lacks"),),
+    ),
+    Library(
+        "torchaudio",
+        paired=True,
+        pythons=("3.12", "3.11", "3.10"),
+        why_python=SAME_PYTHON,
+        pairs=("torchcodec",),
+        companions=(
+            Companion("numpy", "soundfile hands its samples over in arrays; torch brings none"),
+            Companion("soundfile", "reads WAV where a bare machine has no FFmpeg and no SoX"),
+        ),
+    ),
+)
+
+
+def library(name: str) -> Library:
+    """Return a library's row; raises ``UnknownNameError`` with the valid names."""
+    rows = {row.name: row for row in LIBRARIES}
+    try:
+        return rows[name]
+    except KeyError:
+        raise unknown_name("library", name, rows) from None
+
+
+def is_paired(name: str) -> bool:
+    """Whether a library's version follows from torch's."""
+    return any(row.paired for row in LIBRARIES if row.name == name)
+
+
+# torchaudio follows torch one to one up to 2.10. 2.11 is its last minor, declares no torch, and
+# serves every later one (pytorch/audio#4212).
+TORCHAUDIO_LAST = "2.11"
+
+# torchcodec's own table of the torch that each minor is built against. Below torch 2.9 torchaudio
+# reads without it.
+TORCHCODEC_FROM = "2.9"
+TORCHCODEC = {"2.9": "==0.9.*", "2.10": "==0.10.*", "2.11": "==0.11.*"}
+TORCHCODEC_LATER = ">=0.12"
+
+
+def minor(version: str) -> str:
+    """Return ``2.5`` of ``2.5.1``, and ``2.16`` of a nightly of it."""
+    parsed = Version(version)
+    return f"{parsed.major}.{parsed.minor}"
+
+
+def torchaudio_specifier(torch: str) -> str:
+    """Return which torchaudio goes with a torch version."""
+    if Version(minor(torch)) < Version(TORCHAUDIO_LAST):
+        return f"=={torch}"
+    return f"=={TORCHAUDIO_LAST}.*"
+
+
+def torchcodec_specifier(torch: str) -> str | None:
+    """Return which torchcodec goes with a torch version; ``None`` where none is needed."""
+    if Version(minor(torch)) < Version(TORCHCODEC_FROM):
+        return None
+    return TORCHCODEC.get(minor(torch), TORCHCODEC_LATER)
+
+
+def torchvision_specifier(torch: str) -> str | None:
+    """
+    Return which torchvision goes with a torch version.
+
+    It asks for its torch itself. Naming a pre-release lets the resolver look at nightlies of it.
+    """
+    return ">=0.0.dev0" if Version(torch).is_prerelease else None
+
+
+SPECIFIERS: Mapping[str, Callable[[str], str | None]] = {
+    "torchaudio": torchaudio_specifier,
+    "torchcodec": torchcodec_specifier,
+    "torchvision": torchvision_specifier,
+}
+
+
+def paired_requirements(row: Library, torch: str) -> tuple[str, ...]:
+    """Return the requirements that a library's cell takes by pairing."""
+    specifiers = {name: SPECIFIERS[name](torch) for name in row.pairs}
+    return tuple(f"{name}{spec}" for name, spec in specifiers.items() if spec)

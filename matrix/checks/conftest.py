@@ -1,0 +1,107 @@
+"""
+Runs the checks of one cell: ``pytest matrix/checks --torchcompat-cell=request.json``.
+
+The process itself stays light. It keeps a prepared process for each library and set of shims, and
+each check runs in a child of that.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_torchcompat.attempt import Attempts, Check
+from pytest_torchcompat.checkpoints.fetch import locate
+from pytest_torchcompat.errors import FetchError
+from pytest_torchcompat.isolation import die_with_parent
+from pytest_torchcompat.outcome import Outcome
+from pytest_torchcompat.plugin.enforcement import note
+from pytest_torchcompat.plugin.state import State, state_of
+from pytest_torchcompat.policies import Policy
+from pytest_torchcompat.record import Record
+
+SECONDS = 600.0  # a check with its import; the slowest import seen took 20 s on one core
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare where the request lies."""
+    help_text = "The cell's request: its library and the checks to run"
+    parser.addoption("--torchcompat-cell", metavar="FILE.json", default=None, help=help_text)
+    parser.addoption("--torchcompat-check-seconds", type=float, default=SECONDS, help="Time a check may take")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Go when the sweep goes, even if it is killed."""
+    if config.getoption("torchcompat_cell"):
+        die_with_parent()
+
+
+def _request(config: pytest.Config) -> dict[str, Any]:
+    name = config.getoption("torchcompat_cell")
+    request: dict[str, Any] = json.loads(Path(name).read_text("utf-8")) if name else {"checks": []}
+    return request
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Make one test of each check that is asked for."""
+    checks = [(each["checkpoint"], each["policy"]) for each in _request(metafunc.config)["checks"]]
+    ids = [f"{checkpoint}-{policy}" for checkpoint, policy in checks]
+    metafunc.parametrize(("checkpoint", "policy"), checks, ids=ids)
+
+
+def _distributions() -> dict[str, str]:
+    found = importlib.metadata.distributions()
+    named = {each.metadata["Name"]: each.version for each in found if each.metadata["Name"]}
+    return dict(sorted(named.items(), key=lambda item: item[0].lower()))
+
+
+@pytest.fixture(scope="session")
+def attempts(request: pytest.FixtureRequest) -> Iterator[Attempts]:
+    """The prepared processes of the cell's library; the environment is written down first."""
+    state = state_of(request.config)
+    library = state.libraries.get(_request(request.config)["library"])
+    seconds = request.config.getoption("torchcompat_check_seconds")
+    distributions = _distributions()
+    found = Attempts(library, distributions, state.settings.shims, seconds)
+    _write_environment(request.config, found, distributions)
+    yield found
+    found.close()
+
+
+def _write_environment(config: pytest.Config, found: Attempts, names: dict[str, str]) -> None:
+    data = {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        **found.environment(),
+        "distributions": names,
+    }
+    path = Path(config.getoption("torchcompat_cell")).with_name("environment.json")
+    path.write_text(json.dumps(data, indent=1), "utf-8")
+
+
+@pytest.fixture
+def record(
+    request: pytest.FixtureRequest, attempts: Attempts, checkpoint: str, policy: str
+) -> Record:
+    """The check's record, written to the report however it comes out."""
+    state = state_of(request.config)
+    found = _record(state, attempts, checkpoint, Policy(policy))
+    note(request.node, found.to_dict())
+    return found
+
+
+def _record(state: State, attempts: Attempts, checkpoint: str, policy: Policy) -> Record:
+    row = state.catalogue.get(checkpoint)
+    library = state.libraries.get(row.library)
+    try:
+        file = locate(row, state.settings.edition, state.settings.cache)
+    except FetchError as error:
+        edition = state.settings.edition
+        return Record(row.id, edition, policy.value, Outcome.INFRA, row.library, message=str(error))
+    return attempts.record(Check(file, policy, library, state.rules, state.settings.device))

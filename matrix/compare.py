@@ -1,0 +1,207 @@
+"""The merge of a run's files into one document, and the comparison of its numbers."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.version import Version
+
+from matrix import axes
+from matrix.plan import Plan, PlannedCell
+from matrix.store import CellFolder, RunFolder
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint
+from pytest_torchcompat.outcome import Outcome, Stage
+from pytest_torchcompat.record import Record
+
+SCHEMA = 1
+DEFAULT_TOLERANCE = Checkpoint(id="", library="", why="").tolerance
+# What a run is asked to fail on with `--fail-on any`: a refusal is a policy doing its work.
+RED = (
+    Outcome.DEGRADED,
+    Outcome.FAIL,
+    Outcome.CRASH,
+    Outcome.TIMEOUT,
+    Outcome.UNAVAILABLE,
+    Outcome.INFRA,
+)
+
+
+@dataclass(frozen=True)
+class CellFiles:
+    """What a cell left: how it ended, what its process found, its checks."""
+
+    cell: PlannedCell
+    result: Mapping[str, Any] | None
+    environment: Mapping[str, Any]
+    records: tuple[Record, ...]
+
+    @classmethod
+    def read(cls, cell: PlannedCell, files: CellFolder) -> CellFiles:
+        """Read what there is; a cell that never ran has nothing."""
+        records = tuple(files.records())
+        return cls(cell, files.read_result(), files.read_environment(), records)
+
+
+def merge(plan: Plan, folder: RunFolder, tolerances: Mapping[str, float]) -> dict[str, Any]:
+    """Read a run's files and return the document of its page."""
+    found = [CellFiles.read(cell, folder.cell(cell.id)) for cell in plan.cells]
+    return document(plan, found, tolerances)
+
+
+def document(
+    plan: Plan, found: Iterable[CellFiles], tolerances: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return the document of what cells left, in the order of the plan."""
+    by_id = {files.cell.id: files for files in found}
+    ordered = [by_id[cell.id] for cell in plan.cells if cell.id in by_id]
+    compared = compare(ordered, tolerances)
+    ended = [files.result["finished"] for files in ordered if files.result]
+    complete = len(ended) == len(plan.cells)
+    return {
+        "schema": SCHEMA,
+        "run": plan.run,
+        "started": plan.frozen_at,
+        "finished": max(ended) if complete and ended else None,
+        "complete": complete,
+        "frozen_at": plan.frozen_at,
+        "edition": plan.edition,
+        "selection": plan.selection.to_dict(),
+        "notes": list(plan.notes),
+        "torch": list(plan.torch),
+        "cells": [_cell(files, compared[files.cell.id], plan.edition) for files in ordered],
+    }
+
+
+def _cell(files: CellFiles, records: Sequence[Record], edition: str) -> dict[str, Any]:
+    cell, result = files.cell, files.result or {}
+    checks = _in_plan_order(cell, records, edition)
+    return {
+        "id": cell.id,
+        "python": cell.python,
+        "torch": cell.torch,
+        "torch_build": files.environment.get("torch_build"),
+        "cuda": files.environment.get("cuda"),
+        "gpu_archs": files.environment.get("gpu_archs") or [],
+        "library": cell.library,
+        "version": cell.version,
+        "why": cell.why,
+        "distributions": files.environment.get("distributions") or result.get("distributions", {}),
+        "outcome": result.get("outcome") or _most_severe(checks),
+        "reason": result.get("reason"),
+        "seconds": result.get("seconds") or {},
+        "checks": [_without_kind(check) for check in checks],
+    }
+
+
+def _in_plan_order(cell: PlannedCell, records: Sequence[Record], edition: str) -> list[Record]:
+    """Return a record for each planned check, ``not-run`` where there is none, then any others."""
+    have = {record.identity: record for record in records}
+    found = []
+    for check in cell.checks:
+        not_run = Record(
+            check.checkpoint, edition, check.policy, Outcome.NOT_RUN, library=cell.library
+        )
+        found.append(have.pop((check.checkpoint, check.policy), not_run))
+    return found + sorted(have.values(), key=lambda record: record.identity)
+
+
+def _most_severe(checks: Sequence[Record]) -> str:
+    worst = max((check.outcome for check in checks), key=lambda o: o.severity, default=None)
+    return (worst or Outcome.NOT_RUN).value
+
+
+def _without_kind(record: Record) -> dict[str, Any]:
+    data = record.to_dict()
+    del data["kind"]
+    return data
+
+
+def compare(
+    found: Sequence[CellFiles], tolerances: Mapping[str, float]
+) -> dict[str, tuple[Record, ...]]:
+    """
+    Return each cell's records, with ``degraded`` where the numbers drifted.
+
+    The baseline is the same file with the same library version on the lowest torch where it works.
+    """
+    baselines: dict[tuple[str, ...], tuple[Version, int, CellFiles, Record]] = {}
+    for files in found:
+        for position, record in enumerate(_by_policy(files)):
+            if record.outcome.works and record.fingerprint:
+                subject = _subject(files.cell, record)
+                rank = (Version(files.cell.torch), position)
+                if subject not in baselines or rank < baselines[subject][:2]:
+                    baselines[subject] = (*rank, files, record)
+    compared: dict[str, tuple[Record, ...]] = {}
+    for files in found:
+        compared[files.cell.id] = tuple(
+            _against(record, baselines.get(_subject(files.cell, record)), tolerances)
+            for record in files.records
+        )
+    return compared
+
+
+def _by_policy(files: CellFiles) -> list[Record]:
+    # Which policy comes first must not depend on the order in which the checks ended.
+    order = [(check.checkpoint, check.policy) for check in files.cell.checks]
+    position = {identity: number for number, identity in enumerate(order)}
+    return sorted(files.records, key=lambda r: (position.get(r.identity, len(order)), r.identity))
+
+
+def _subject(cell: PlannedCell, record: Record) -> tuple[str, ...]:
+    # A paired library's version changes with torch; its subject is what stays the same.
+    version = "" if axes.is_paired(cell.library) else cell.version
+    return (record.checkpoint, record.edition, record.sha256, cell.library, version)
+
+
+def _against(
+    record: Record,
+    baseline: tuple[Version, int, CellFiles, Record] | None,
+    tolerances: Mapping[str, float],
+) -> Record:
+    if baseline is None or not record.outcome.works or not record.fingerprint:
+        return record
+    _, _, files, reference = baseline
+    tolerance = tolerances.get(record.checkpoint, DEFAULT_TOLERANCE)
+    differs = difference(record.fingerprint, reference.fingerprint or {}, tolerance)
+    if differs is None:
+        return record
+    message = (
+        f"the output differs from torch {files.cell.torch} under {reference.policy}: {differs}"
+    )
+    return dataclasses.replace(
+        record, outcome=Outcome.DEGRADED, stage=Stage.PARITY, message=message
+    )
+
+
+def difference(
+    fingerprint: Mapping[str, Any], baseline: Mapping[str, Any], tolerance: float
+) -> str | None:
+    """Return how an output differs from the baseline's beyond a tolerance, or ``None``."""
+    for name in ("shape", "dtype"):
+        ours, theirs = fingerprint.get(name), baseline.get(name)
+        if ours != theirs:
+            return f"{name} {ours} instead of {theirs}"
+    # The two apart: a norm is far larger than a projection of a long output, and would drown it.
+    drifts = (
+        relative_drift([fingerprint["norm"]], [baseline["norm"]]),
+        relative_drift(fingerprint["projection"], baseline["projection"]),
+    )
+    # Written so that a drift that is no number counts as one.
+    if all(drift <= tolerance for drift in drifts):
+        return None
+    return f"relative drift {max(drifts):.1e}, beyond {tolerance:.0e}"
+
+
+def relative_drift(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Return the distance of two vectors over the length of the second."""
+    if len(ours) != len(theirs):
+        return math.inf
+    distance, length = math.dist(ours, theirs), math.hypot(*theirs)
+    if not distance:
+        return 0.0
+    return distance / length if length else math.inf

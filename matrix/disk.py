@@ -1,0 +1,69 @@
+"""How much disk a sweep needs, and whether there is as much."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from matrix import axes
+from matrix.interpreters import find
+from matrix.plan import PlannedCell
+from matrix.processes import Processes, uv
+from pytest_torchcompat.errors import TorchcompatError
+
+GB = 10**9
+
+
+def needed_gb(builds: Iterable[tuple[str, str]]) -> float:
+    """
+    Return the size of the packages of pairs of torch and Python.
+
+    Environments are links into uv's cache and take little themselves. The cache grows by a torch
+    build with its NVIDIA packages, and by torch and triton for each further Python of that build.
+    """
+    pairs = set(builds)
+    torches = {torch for torch, _ in pairs}
+    further = len(pairs) - len(torches)
+    return len(torches) * axes.GB_PER_TORCH + further * axes.GB_PER_FURTHER_PYTHON
+
+
+def builds_of(cells: Iterable[PlannedCell]) -> set[tuple[str, str]]:
+    """Return the pairs of torch and Python that cells install."""
+    return {(cell.torch, cell.python) for cell in cells}
+
+
+def not_cached(builds: Iterable[tuple[str, str]], work: Path) -> set[tuple[str, str]]:
+    """Return the pairs whose torch uv's cache lacks; uv says what it would download."""
+    return {(torch, python) for torch, python in builds if not _is_cached(torch, python, work)}
+
+
+def _is_cached(torch: str, python: str, work: Path) -> bool:
+    interpreter = find(python)
+    if interpreter is None:
+        return False
+    command = uv("pip", "install", "--dry-run", "--no-deps", "-p", str(interpreter))
+    done = Processes().run([*command, "--target", str(work / "dry-run"), f"torch=={torch}"])
+    return done.returncode == 0 and "Would download" not in done.output
+
+
+def check(cells: Iterable[PlannedCell], work: Path, *, force: bool = False) -> str:
+    """
+    Return a sentence on the disk that cells need; raises when there is too little.
+
+    Only where it looks like too little is uv asked what it has already: that takes a while.
+    """
+    builds = builds_of(cells)
+    free = shutil.disk_usage(work).free / GB
+    if needed_gb(builds) > free and not force:
+        builds = not_cached(builds, work)
+    needed = needed_gb(builds)
+    sentence = f"About {needed:.0f} GB of packages; {free:.0f} GB free."
+    if needed <= free or force:
+        return sentence
+    message = (
+        f"{sentence} That won't do: a torch build takes about {axes.GB_PER_TORCH} GB in uv's "
+        "cache. Narrow the sweep with --torch or --library, make room with `uv cache clean`, "
+        "or go on all the same with --force."
+    )
+    raise TorchcompatError(message)

@@ -1,0 +1,282 @@
+"""
+One environment a cell, built by uv at a path that stays the same, and deleted after its cell.
+
+What is installed there are hard links into uv's cache: nothing may edit an installed file, or every
+other environment of the machine has the edit too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from packaging.version import Version
+
+from matrix import axes
+from matrix.interpreters import find
+from matrix.plan import PlannedCell
+from matrix.processes import Processes, uv
+from matrix.releases import IndexUnreachableError, Releases
+from pytest_torchcompat.errors import TorchcompatError
+from pytest_torchcompat.outcome import Outcome
+
+# uv says "Caused by" chains; 25 lines hold the sentence and its hint, and not a build's whole log.
+WORDS_LINES = 25
+
+# What a fault of the network or of the machine looks like in uv's words. Anything else says
+# something about the cell.
+INFRA = re.compile(
+    r"error sending request|client error|dns error|connection (?:refused|reset|closed)"
+    r"|operation timed out|request failed after|HTTP status server error|failed to lookup address"
+    r"|no space left on device|disk quota exceeded|read-only file system|cannot allocate memory"
+    r"|too many open files|connection error|retries exceeded",
+    re.IGNORECASE,
+)
+
+# Where PyTorch's index serves torch, its files may have no upload time, and uv would leave them
+# out. The versions are pinned, so that the date is not needed for them.
+TORCH_INDEX_PACKAGES = ("torch", "torchvision", "torchaudio", "torchcodec", "triton")
+
+# Of the user's environment, what would change what a cell does.
+REMOVED = (
+    "PYTHONDONTWRITEBYTECODE",  # byte code is kept: it makes imports three times as fast
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONSTARTUP",
+    "PYTHONWARNINGS",
+    "PYTEST_ADDOPTS",
+    "PYTEST_PLUGINS",
+    "TORCH_FORCE_WEIGHTS_ONLY_LOAD",
+    "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD",
+    "ULTRALYTICS_SAFE_LOAD",
+)
+SET = {
+    "OMP_NUM_THREADS": "1",  # cells run beside each other, and one thread keeps sums in one order
+    "PYTHONNOUSERSITE": "1",
+    "YOLO_AUTOINSTALL": "false",
+    "YOLO_OFFLINE": "true",
+    "YOLO_VERBOSE": "false",
+    "NO_COLOR": "1",
+}
+# Settings and caches that a library writes; name in the environment to folder under the cell's.
+HOMES = {
+    "HOME": "",
+    "XDG_CONFIG_HOME": "config",
+    "XDG_CACHE_HOME": "cache",
+    "YOLO_CONFIG_DIR": "ultralytics",
+    "MPLCONFIGDIR": "matplotlib",
+    "TORCH_HOME": "torch",
+    "TMPDIR": "tmp",
+}
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A cell's environment: its interpreter, what is installed, and where byte code is kept."""
+
+    python: Path
+    distributions: Mapping[str, str] = field(default_factory=dict)
+    byte_code: Path | None = None
+
+    def variables(self, home: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+        """Return the environment of a cell's processes; everything they write goes to ``home``."""
+        kept = {name: value for name, value in environ.items() if name not in REMOVED}
+        homes = {name: str(home / folder) for name, folder in HOMES.items()}
+        for folder in homes.values():
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        # Reference files are large, known by their hash, and shared with the user's own cache.
+        kept.setdefault("HF_HOME", str(Path.home() / ".cache" / "huggingface"))
+        kept.update(SET, **homes)
+        kept["PATH"] = os.pathsep.join([str(self.python.parent), environ.get("PATH", os.defpath)])
+        if self.byte_code:
+            kept["PYTHONPYCACHEPREFIX"] = str(self.byte_code)
+        return kept
+
+
+@dataclass(frozen=True)
+class NoEnvironment:
+    """Why there is no environment: ``unavailable`` or ``infra``, in uv's own words."""
+
+    outcome: Outcome
+    reason: str
+
+
+class Environments(Protocol):
+    """Makes and deletes the environments of cells."""
+
+    def create(self, cell: PlannedCell) -> Environment | NoEnvironment:
+        """Build a cell's environment."""
+
+    def delete(self, cell: PlannedCell) -> None:
+        """Delete it."""
+
+
+def classify(words: str) -> NoEnvironment:
+    """Return what uv's output says about a cell."""
+    infra = bool(INFRA.search(words))
+    return NoEnvironment(Outcome.INFRA if infra else Outcome.UNAVAILABLE, trimmed(words))
+
+
+def trimmed(words: str) -> str:
+    """Return uv's words without its greeting, and of a long build log the beginning and the end."""
+    lines = [line.rstrip() for line in words.splitlines() if line.strip()]
+    lines = [
+        line for line in lines if not line.startswith(("Using Python", "Resolved ", "Using C"))
+    ]
+    if len(lines) > WORDS_LINES:
+        half = WORDS_LINES // 2
+        lines = [*lines[:half], "[...]", *lines[-half:]]
+    return "\n".join(lines).removeprefix("error: ") or "uv failed and said nothing"
+
+
+class BuildError(TorchcompatError):
+    """The wheel of this project could not be built."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all environments of a run share."""
+
+    work: Path
+    project: Path
+    frozen_at: str
+    backend: str = ""
+
+
+@dataclass
+class UvEnvironments:
+    """
+    Environments through uv, under ``<work>/envs``.
+
+    ``prepare`` is called once before the first cell.
+    """
+
+    settings: Settings
+    processes: Processes
+    releases: Releases
+    _plugin: Path | None = None
+    _locks: defaultdict[str, threading.Lock] = field(
+        default_factory=lambda: defaultdict(threading.Lock)
+    )
+
+    def prepare(self) -> None:
+        """Build the wheel of this project's plugin; raises ``BuildError`` with uv's words."""
+        target = self.settings.work / "wheels" / "plugin"
+        shutil.rmtree(target, ignore_errors=True)
+        command = uv("build", "--wheel", "--out-dir", str(target), str(self.settings.project))
+        done = self.processes.run(command)
+        if done.returncode != 0:
+            message = "this project's own wheel was not built, and each cell needs it: "
+            raise BuildError(message + trimmed(done.output))
+        self._plugin = next(target.glob("*.whl"))
+
+    def create(self, cell: PlannedCell) -> Environment | NoEnvironment:
+        """Build a cell's environment."""
+        python = find(cell.python)
+        links = self._source_wheel(cell, python) if _source_only(cell) else None
+        if isinstance(links, NoEnvironment):
+            return links
+        path = self._path(cell)
+        shutil.rmtree(path, ignore_errors=True)
+        # uv may fetch an interpreter that the machine lacks; where it can't, the cell can't exist.
+        done = self.processes.run(uv("venv", "-p", str(python or cell.python), str(path)))
+        if done.returncode != 0:
+            words = f"no interpreter for Python {cell.python}: {trimmed(done.output)}"
+            return NoEnvironment(Outcome.UNAVAILABLE, words)
+        executable = path / "bin" / "python"
+        done = self.processes.run(self._install(cell, executable, links))
+        if done.returncode != 0:
+            return classify(done.output)
+        return self._described(executable)
+
+    def delete(self, cell: PlannedCell) -> None:
+        """Delete a cell's environment."""
+        shutil.rmtree(self._path(cell), ignore_errors=True)
+
+    def _path(self, cell: PlannedCell) -> Path:
+        return self.settings.work / "envs" / cell.id
+
+    def _described(self, executable: Path) -> Environment | NoEnvironment:
+        done = self.processes.run(uv("pip", "freeze", "-q", "-p", str(executable)))
+        if done.returncode != 0:
+            return classify(done.output)
+        # Wheels' files carry equal times and sizes with different contents, and byte code is
+        # matched by those two: a folder of it serves one exact list, and our own wheel's bytes.
+        key = hashlib.sha256(done.output.encode())
+        if self._plugin:
+            key.update(self._plugin.read_bytes())
+        byte_code = self.settings.work / "pycache" / key.hexdigest()[:16]
+        return Environment(executable, installed(done.output), byte_code)
+
+    def _install(self, cell: PlannedCell, executable: Path, links: Path | None) -> list[str]:
+        command = uv("pip", "install", "-p", str(executable), *self._frozen(cell))
+        if Version(cell.torch).is_devrelease:
+            # PyTorch's index has old copies of other packages; the best match over both counts.
+            nightlies = axes.NIGHTLY_INDEX.format(backend=axes.NIGHTLY_BACKEND)
+            command += ["--index", nightlies, "--index-strategy", "unsafe-best-match"]
+        elif self.settings.backend:
+            command += ["--torch-backend", self.settings.backend]
+        if cell.excludes:
+            command += ["--excludes", str(self._excludes(cell))]
+        if links:
+            command += ["--find-links", str(links), "--no-build-package", cell.library]
+        return [*command, *cell.requirements, str(self._plugin)]
+
+    def _frozen(self, cell: PlannedCell) -> list[str]:
+        arguments = ["--exclude-newer", self.settings.frozen_at]
+        if self.settings.backend or Version(cell.torch).is_devrelease:
+            for name in TORCH_INDEX_PACKAGES:
+                arguments += ["--exclude-newer-package", f"{name}=false"]
+        return arguments
+
+    def _excludes(self, cell: PlannedCell) -> Path:
+        path = self.settings.work / "excludes" / f"{cell.id}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\n".join(cell.excludes) + "\n", encoding="utf-8")
+        return path
+
+    def _source_wheel(self, cell: PlannedCell, python: Path | None) -> Path | NoEnvironment:
+        """Build a library's wheel for a Python, once, and return the folder that holds it."""
+        folder = self.settings.work / "wheels" / f"py{cell.python}"
+        with self._locks[f"{cell.library} {cell.python}"]:
+            built = f"{cell.library}-{cell.version}-*.whl"
+            if any(folder.glob(built)):
+                return folder
+            sources = self.settings.work / "sources"
+            sources.mkdir(parents=True, exist_ok=True)
+            try:
+                sdist = self.releases.sdist(cell.library, cell.version, sources)
+            except IndexUnreachableError as error:
+                return NoEnvironment(Outcome.INFRA, str(error))
+            done = self.processes.run(self._build(sdist, python or Path(cell.python), folder))
+            return folder if done.returncode == 0 else classify(done.output)
+
+    def _build(self, sdist: Path, python: Path, folder: Path) -> list[str]:
+        command = uv("build", "--wheel", "-p", str(python), "--out-dir", str(folder))
+        return [*command, "--exclude-newer", self.settings.frozen_at, str(sdist)]
+
+
+def _source_only(cell: PlannedCell) -> bool:
+    return any(row.source_only for row in axes.LIBRARIES if row.name == cell.library)
+
+
+def installed(frozen: str) -> dict[str, str]:
+    """Return name and version of each line of ``uv pip freeze``."""
+    found: dict[str, str] = {}
+    for line in frozen.splitlines():
+        if " @ " in line:
+            name, url = line.split(" @ ", 1)
+            # Our own wheel: its version stands in its file's name, and its path is this machine's.
+            found[name] = Path(url).name.removesuffix(".whl").split("-")[1]
+        elif "==" in line:
+            name, version = line.split("==", 1)
+            found[name] = version
+    return found

@@ -1,0 +1,71 @@
+"""What a new plan asks outside: the package index, PyTorch's own indexes, the machine."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import requests
+
+from matrix import axes
+from matrix.interpreters import find
+from matrix.plan import Selection, World
+from matrix.releases import PROBE_TIMEOUT, IndexReleases, IndexUnreachableError, Releases, endpoint
+from pytest_torchcompat.checkpoints.rows import catalogue
+
+NO_TORCH_INDEX = (
+    "PyTorch's own index can't be reached: torch is the package index's build, whatever GPU this "
+    "machine has."
+)
+NO_NIGHTLY = "PyTorch's nightly index can't be reached: no cell for the nightly build."
+
+
+def torch_backend(url: str = axes.TORCH_INDEX) -> tuple[str, tuple[str, ...]]:
+    """Return what uv is told about torch's builds, and the note where it is told nothing."""
+    try:
+        requests.head(url, timeout=PROBE_TIMEOUT).raise_for_status()
+    except requests.RequestException:
+        return "", (NO_TORCH_INDEX,)
+    return "auto", ()
+
+
+def wants_nightly(selection: Selection) -> bool:
+    """Whether a selection has the nightly build in it."""
+    return not selection.torch or any(_is_nightly(name) for name in selection.torch)
+
+
+def _is_nightly(name: str) -> bool:
+    return name == axes.NIGHTLY or ".dev" in name
+
+
+def nightlies(
+    selection: Selection, frozen_at: datetime, url: str = axes.NIGHTLY_INDEX
+) -> tuple[Releases | None, tuple[str, ...]]:
+    """
+    Return the index of nightlies, or the note that it can't be reached.
+
+    Raises ``IndexUnreachableError`` where the nightly was asked for by name.
+    """
+    if not wants_nightly(selection):
+        return None, ()
+    index = IndexReleases(
+        url.format(backend=axes.NIGHTLY_BACKEND),
+        frozen_at,
+        prereleases=True,
+        timeout=PROBE_TIMEOUT,
+    )
+    try:
+        index.of("torch")
+    except IndexUnreachableError as error:
+        if selection.torch:
+            raise IndexUnreachableError(NO_NIGHTLY) from error
+        return None, (NO_NIGHTLY,)
+    return index, ()
+
+
+def world(selection: Selection, frozen_at: datetime) -> tuple[World, str, tuple[str, ...]]:
+    """Return what planning asks, the torch backend, and the notes of what could not be asked."""
+    backend, notes = torch_backend()
+    nightly, more = nightlies(selection, frozen_at)
+    releases = IndexReleases(endpoint(), frozen_at)
+    asked = World(releases, lambda python: find(python) is not None, catalogue(), nightly)
+    return asked, backend, notes + more

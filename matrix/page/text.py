@@ -1,0 +1,80 @@
+"""How data is written for people: inert text, dates, times and sizes."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+LIMIT = 6000
+_MINUTE = 60
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+# C0 and C1 controls, and what reorders or hides its neighbours: in a page they would change what a
+# reader sees around them, and NUL is not allowed in HTML at all.
+_UNSEEN = (
+    *(code for code in range(0x20) if chr(code) not in "\t\n"),
+    *range(0x7F, 0xA0),
+    *(0x061C, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF),
+    *range(0x202A, 0x202F),
+    *range(0x2066, 0x206A),
+)
+_VISIBLE = {code: f"\\u{code:04x}" for code in _UNSEEN}
+
+
+def inert(value: Any) -> Any:
+    """Return the same data with every string made visible, printable text; keys included."""
+    if isinstance(value, str):
+        return _inert_text(value)
+    if isinstance(value, dict):
+        return {inert(key): inert(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [inert(item) for item in value]
+    return value
+
+
+def _inert_text(text: str) -> str:
+    encodable = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return _ANSI.sub("", encodable).replace("\r\n", "\n").translate(_VISIBLE)
+
+
+def cut(text: str) -> str:
+    """Shorten what would swamp the page, and say where the rest is."""
+    if len(text) <= LIMIT:
+        return text
+    return f"{text[:LIMIT]}\n… {len(text) - LIMIT:,} more characters in matrix.json"
+
+
+def moment(iso: str) -> str:
+    """Write an ISO date and time as ``20 November 2026, 10:31 UTC``; other text stays as it is."""
+    try:
+        when = datetime.fromisoformat(iso)
+    except ValueError:
+        return iso
+    zone = when.strftime("%Z").removesuffix("+00:00")
+    return f"{when.day} {when:%B %Y, %H:%M} {zone}".rstrip()
+
+
+def took(started: str, finished: str | None) -> str:
+    """Write the time between two ISO moments, or nothing when there is none."""
+    try:
+        length = datetime.fromisoformat(finished or "") - datetime.fromisoformat(started)
+    except (TypeError, ValueError):
+        return ""
+    return seconds(length / timedelta(seconds=1))
+
+
+def seconds(value: float) -> str:
+    """Write a duration with the unit that suits it: ``4.2 ms``, ``3.1 s``, ``1 h 12 min``."""
+    if value < 1:
+        return f"{value * 1000:.3g} ms"
+    if round(value, 1) < _MINUTE:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), _MINUTE)
+    if minutes < _MINUTE:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // _MINUTE} h {minutes % _MINUTE} min"
+
+
+def milliseconds(value: float) -> str:
+    """Write a forward time, always in the same unit so that a column of them compares."""
+    return f"{value * 1000:.3f} ms"

@@ -1,0 +1,387 @@
+"""Which cells a run has: the axes, paired and resolved against the index on one date."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import fnmatch
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from matrix import axes
+from matrix.axes import Library
+from matrix.releases import Release, Releases
+from pytest_torchcompat.checkpoints.catalogue import Catalogue
+from pytest_torchcompat.errors import RecordError, UnknownNameError, unknown_name
+
+SCHEMA = 1
+POLICIES = ("stock", "patched", "allowlisted", "strict")
+# A subject that no policy touches is checked once.
+UNPICKLED = ("stock",)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of the whole sweep is asked for; empty is all of it."""
+
+    torch: tuple[str, ...] = ()
+    library: tuple[str, ...] = ()
+    cell: tuple[str, ...] = ()
+    policy: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, list[str]]:
+        """Return plain data."""
+        return {field.name: list(getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Selection:
+        """Read plain data back."""
+        return cls(**{field.name: tuple(data[field.name]) for field in dataclasses.fields(cls)})
+
+
+@dataclass(frozen=True)
+class PlannedCheck:
+    """One checkpoint under one policy."""
+
+    checkpoint: str
+    policy: str
+
+    def to_dict(self) -> dict[str, str]:
+        """Return plain data."""
+        return {"checkpoint": self.checkpoint, "policy": self.policy}
+
+
+@dataclass(frozen=True)
+class PlannedCell:
+    """One environment to build, and the checks to run in it."""
+
+    id: str
+    python: str
+    torch: str
+    library: str
+    version: str
+    why: str
+    requirements: tuple[str, ...]
+    excludes: tuple[str, ...]
+    checks: tuple[PlannedCheck, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        data = dataclasses.asdict(self)
+        data.update(requirements=list(self.requirements), excludes=list(self.excludes))
+        data["checks"] = [check.to_dict() for check in self.checks]
+        return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> PlannedCell:
+        """Read plain data back."""
+        values = {field.name: data[field.name] for field in dataclasses.fields(cls)}
+        values.update(requirements=tuple(data["requirements"]), excludes=tuple(data["excludes"]))
+        values["checks"] = tuple(PlannedCheck(**check) for check in data["checks"])
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    A run's cells, in the order in which they run, and what they were resolved by.
+
+    ``torch`` is the order of the columns. ``backend`` is what uv is told about torch's builds:
+    ``auto``, or empty for the builds of the package index. ``notes`` are what a reader of the page
+    has to know about the whole run.
+    """
+
+    run: str
+    frozen_at: str
+    edition: str
+    selection: Selection
+    torch: tuple[str, ...]
+    cells: tuple[PlannedCell, ...]
+    notes: tuple[str, ...] = ()
+    backend: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, as plan.json holds it."""
+        return {
+            "schema": SCHEMA,
+            "run": self.run,
+            "frozen_at": self.frozen_at,
+            "edition": self.edition,
+            "selection": self.selection.to_dict(),
+            "torch": list(self.torch),
+            "notes": list(self.notes),
+            "backend": self.backend,
+            "cells": [cell.to_dict() for cell in self.cells],
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Plan:
+        """Read plain data back; raises ``RecordError`` for another schema."""
+        if data.get("schema") != SCHEMA:
+            message = (
+                f"this plan has schema {data.get('schema')!r}, and {SCHEMA} is the one that is "
+                "read here; delete the run or use the version of this tool that wrote it"
+            )
+            raise RecordError(message)
+        return cls(
+            run=data["run"],
+            frozen_at=data["frozen_at"],
+            edition=data["edition"],
+            selection=Selection.from_dict(data["selection"]),
+            torch=tuple(data["torch"]),
+            cells=tuple(PlannedCell.from_dict(cell) for cell in data["cells"]),
+            notes=tuple(data["notes"]),
+            backend=data["backend"],
+        )
+
+    def cell(self, identifier: str) -> PlannedCell:
+        """Return a cell; raises ``UnknownNameError`` with the near misses."""
+        return next(iter(matching(self.cells, [identifier])))
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What a plan says about itself besides its cells."""
+
+    run: str
+    frozen_at: str
+    edition: str = "auto"
+    backend: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class World:
+    """What planning asks outside: the indexes, the machine's Pythons, the catalogue."""
+
+    releases: Releases
+    has_python: Callable[[str], bool]
+    catalogue: Catalogue
+    nightlies: Releases | None = None
+
+
+def newest_patches(releases: Iterable[Release], floor: str) -> list[Release]:
+    """Return the newest patch of each minor from a floor on, oldest first."""
+    newest: dict[str, Release] = {}
+    for release in sorted(releases, key=lambda release: Version(release.version)):
+        if Version(release.version) >= Version(floor):
+            newest[axes.minor(release.version)] = release
+    return list(newest.values())
+
+
+def run_order(versions: Sequence[str]) -> list[str]:
+    """Return torch versions boundary first, then the newest final one, then the rest."""
+    final = [version for version in versions if not Version(version).is_prerelease]
+    first = [version for version in versions if axes.minor(version) in axes.BOUNDARIES]
+    first += [version for version in final[-1:] if version not in first]
+    return first + [version for version in versions if version not in first]
+
+
+def choose_python(
+    row: Library, torch: Release, release: Release, has_python: Callable[[str], bool]
+) -> str | None:
+    """
+    Return the Python of a cell: one that both sides support and, if there is one, the machine has.
+
+    Where the machine has none of them the first is returned, which uv may be able to fetch;
+    ``None`` where no Python has wheels of both.
+    """
+    fitting = _in_preference(row, [python for python in _pythons(torch) if _fits(python, release)])
+    described = [python for python in fitting if python in release.classified]
+    wanted = [python for python in fitting if python in row.pythons]
+    for group in (wanted, described, fitting):
+        for python in group:
+            if has_python(python):
+                return python
+    return next(iter(fitting), None)
+
+
+def _pythons(torch: Release) -> list[str]:
+    return sorted(torch.pythons or (), key=Version, reverse=True)
+
+
+def _fits(python: str, release: Release) -> bool:
+    built = release.pythons is None or python in release.pythons
+    # The last patch stands for the minor: a floor such as >=3.9.2 does not rule 3.9 out.
+    return built and SpecifierSet(release.requires_python).contains(f"{python}.99")
+
+
+def _in_preference(row: Library, fitting: list[str]) -> list[str]:
+    wanted = [python for python in row.pythons if python in fitting]
+    return wanted if row.only_pythons else wanted + [p for p in fitting if p not in wanted]
+
+
+def make_plan(heading: Heading, selection: Selection, world: World) -> Plan:
+    """Resolve the axes into cells; raises ``UnknownNameError`` for a selection of what is not."""
+    torches = {t.version: t for t in _selected_torches(_torches(world), selection)}
+    subjects = _selected_subjects(selection, world)
+    policies = _selected_policies(selection)
+    cells: list[PlannedCell] = []
+    notes = list(heading.notes)
+    for version in run_order(list(torches)):
+        for subject in subjects:
+            cell = _cell(subject, torches[version], policies, world)
+            if cell is None:
+                name = subject.library.name
+                notes.append(f"No Python has wheels of both torch {version} and {name}: no cell.")
+            elif cell.checks:
+                cells.append(cell)
+    return Plan(
+        run=heading.run,
+        frozen_at=heading.frozen_at,
+        edition=heading.edition,
+        selection=selection,
+        torch=tuple(torches),
+        cells=matching(cells, selection.cell),
+        notes=tuple(notes),
+        backend=heading.backend,
+    )
+
+
+def _torches(world: World) -> list[Release]:
+    torches = newest_patches(world.releases.of("torch"), axes.TORCH_FLOOR)
+    if world.nightlies is None:
+        return torches
+    newest = [release for release in world.nightlies.of("torch") if release.pythons][-1:]
+    # The build is pinned by its date; which variant of it, the index of the backend says.
+    return torches + [
+        dataclasses.replace(release, version=Version(release.version).public) for release in newest
+    ]
+
+
+def _selected_torches(torches: list[Release], selection: Selection) -> list[Release]:
+    if not selection.torch:
+        return torches
+    named = {name: [t for t in torches if _is_named(t.version, name)] for name in selection.torch}
+    for name, found in named.items():
+        if not found:
+            kind = "torch version"
+            raise unknown_name(kind, name, [release.version for release in torches])
+    return [t for t in torches if any(t in found for found in named.values())]
+
+
+def _is_named(version: str, name: str) -> bool:
+    if name == axes.NIGHTLY:
+        return Version(version).is_devrelease
+    return name in (version, axes.minor(version))
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """A library at a version; a release of ``None`` follows torch."""
+
+    library: Library
+    release: Release | None
+    why: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.library.name}=={self.release.version}" if self.release else self.library.name
+
+
+def _selected_subjects(selection: Selection, world: World) -> list[_Subject]:
+    if not selection.library:
+        return [subject for row in axes.LIBRARIES for subject in _subjects(row, world)]
+    chosen: list[_Subject] = []
+    for name in selection.library:
+        row = axes.library(name.partition("==")[0])
+        found = list(_subjects(row, world))
+        kept = [subject for subject in found if name in (row.name, subject.name)]
+        if not kept:
+            kind = "library version"
+            raise unknown_name(kind, name, [subject.name for subject in found])
+        chosen += [subject for subject in kept if subject not in chosen]
+    return chosen
+
+
+def _subjects(row: Library, world: World) -> Iterator[_Subject]:
+    if row.paired:
+        yield _Subject(row, None, "paired with torch")
+        return
+    known = world.releases.of(row.name)
+    for version, why in row.versions.items():
+        name = known[-1].version if version == axes.NEWEST else version
+        release = next((release for release in known if release.version == name), None)
+        # A version that the index lost is planned all the same: its cell says so, in uv's words.
+        release = world.releases.described(row.name, release) if release else Release(name)
+        if row.source_only:
+            # Its old wheels do not matter: the source is built for the cell's own Python.
+            release = dataclasses.replace(release, pythons=None)
+        yield _Subject(row, release, why)
+
+
+def _paired_release(library: Library, torch: str, world: World) -> Release:
+    specifier = SpecifierSet(axes.SPECIFIERS[library.name](torch) or "")
+    found = [r for r in world.releases.of(library.name) if specifier.contains(r.version)]
+    return found[-1] if found else Release(torch)
+
+
+def _selected_policies(selection: Selection) -> tuple[str, ...]:
+    for name in selection.policy:
+        if name not in POLICIES:
+            kind = "policy"
+            raise unknown_name(kind, name, POLICIES)
+    return tuple(policy for policy in POLICIES if policy in (selection.policy or POLICIES))
+
+
+def _cell(
+    subject: _Subject, torch: Release, policies: tuple[str, ...], world: World
+) -> PlannedCell | None:
+    row = subject.library
+    release = subject.release or _paired_release(row, torch.version, world)
+    python = choose_python(row, torch, release, world.has_python)
+    if python is None:
+        return None
+    why_python = row.why_python if python in row.pythons else f"Python {python} is what fits"
+    return PlannedCell(
+        id=f"py{python}-torch{torch.version}-{row.name}{release.version}",
+        python=python,
+        torch=torch.version,
+        library=row.name,
+        version=release.version,
+        why=f"{subject.why}; {why_python}",
+        requirements=requirements(row, release.version, torch.version),
+        excludes=tuple(exclude.requirement for exclude in row.excludes),
+        checks=tuple(_checks(row, policies, world.catalogue)),
+    )
+
+
+def requirements(row: Library, version: str, torch: str) -> tuple[str, ...]:
+    """Return what a cell installs: torch, the library, its pairs and its companions."""
+    pinned = (f"torch=={torch}", f"{row.name}=={version}")
+    companions = (companion.requirement for companion in row.companions)
+    return (*pinned, *axes.paired_requirements(row, torch), *companions)
+
+
+def _checks(
+    row: Library, policies: tuple[str, ...], catalogue: Catalogue
+) -> Iterator[PlannedCheck]:
+    for checkpoint in catalogue.of_library(row.name):
+        for policy in policies:
+            if checkpoint.pickled or policy in UNPICKLED:
+                yield PlannedCheck(checkpoint.id, policy)
+
+
+def matching(cells: Sequence[PlannedCell], globs: Iterable[str]) -> tuple[PlannedCell, ...]:
+    """Return the cells whose ids match one of the globs; raises for a glob that matches none."""
+    globs = list(globs)
+    for glob in globs:
+        if not any(fnmatch.fnmatchcase(cell.id, glob) for cell in cells):
+            raise _no_such_cell(glob, [cell.id for cell in cells])
+    if not globs:
+        return tuple(cells)
+    return tuple(c for c in cells if any(fnmatch.fnmatchcase(c.id, glob) for glob in globs))
+
+
+def _no_such_cell(glob: str, identifiers: list[str]) -> UnknownNameError:
+    near = difflib.get_close_matches(glob, identifiers, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    message = (
+        f"no cell matches {glob!r}. `python -m matrix plan` lists the {len(identifiers)} that "
+        f"there are.{hint}"
+    )
+    return UnknownNameError(message)

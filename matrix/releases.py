@@ -1,0 +1,258 @@
+"""What the package index has: the versions of a project, their wheels' Pythons, their dates."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from email.parser import HeaderParser
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import requests
+from packaging.tags import platform_tags
+from packaging.utils import parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+from pypi_simple import (
+    PYPI_SIMPLE_ENDPOINT,
+    DistributionPackage,
+    NoDigestsError,
+    NoMetadataError,
+    NoSuchProjectError,
+    ProjectPage,
+    PyPISimple,
+    RepositoryPage,
+)
+
+from pytest_torchcompat.errors import TorchcompatError
+
+# uv reads the first two, pip the third; the sweep asks the index that they ask.
+INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
+TIMEOUT = 60.0
+PROBE_TIMEOUT = 5.0
+PYTHON_CLASSIFIER = "Programming Language :: Python :: "
+
+
+class IndexUnreachableError(TorchcompatError):
+    """The package index does not answer, or not with what it should hold."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """
+    One version of a project, as far as this machine can use it.
+
+    ``pythons`` are those that its wheels for this platform are built for; ``None`` says that it
+    does not matter, as for a pure wheel or a source distribution. ``classified`` are the Pythons
+    that its classifiers name, empty where the index does not serve metadata.
+    """
+
+    version: str
+    uploaded: datetime | None = None
+    requires_python: str = ""
+    pythons: frozenset[str] | None = None
+    classified: frozenset[str] = frozenset()
+
+
+class Releases(Protocol):
+    """What planning asks of an index."""
+
+    def of(self, project: str) -> tuple[Release, ...]:
+        """Return the final releases of a project that this platform can use, oldest first."""
+
+    def described(self, project: str, release: Release) -> Release:
+        """Return a release with the Pythons that its classifiers name."""
+
+    def sdist(self, project: str, version: str, folder: Path) -> Path:
+        """Put the source distribution of a version into a folder."""
+
+
+def endpoint(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the index that uv and pip are set to, else the library's own default."""
+    urls = (environ.get(name, "") for name in INDEX_VARIABLES)
+    # A URL may stand behind a name, as in NAME=URL.
+    named = (url.partition("=")[2] if "://" in url.partition("=")[2] else url for url in urls)
+    return next((url for url in named if url), PYPI_SIMPLE_ENDPOINT)
+
+
+class IndexReleases:
+    """
+    The releases of an index, up to the date that a run is frozen at.
+
+    ``prereleases`` keeps nightlies. A file without an upload time is kept: uv, which resolves by
+    the same date, has the last word.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        frozen_at: datetime | None = None,
+        *,
+        prereleases: bool = False,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        self._client = PyPISimple(url)
+        self._url = url
+        self._frozen_at = frozen_at
+        self._prereleases = prereleases
+        self._timeout = timeout
+        self._files = cache(self._fetch)
+
+    def of(self, project: str) -> tuple[Release, ...]:
+        """Return the releases of a project that this platform can use, oldest first."""
+        by_version: dict[Version, list[_File]] = {}
+        for file in self._files(project):
+            if self._counts(file):
+                by_version.setdefault(file.version, []).append(file)
+        return tuple(_release(by_version[version]) for version in sorted(by_version))
+
+    def described(self, project: str, release: Release) -> Release:
+        """Return a release with the Pythons that its classifiers name."""
+        wheels = (file for file in self._files(project) if str(file.version) == release.version)
+        wheel = next((file.package for file in wheels if file.is_wheel), None)
+        if wheel is None:
+            return release
+        classified = frozenset(self._classifiers(wheel))
+        return Release(
+            release.version, release.uploaded, release.requires_python, release.pythons, classified
+        )
+
+    def sdist(self, project: str, version: str, folder: Path) -> Path:
+        """Put the source distribution of a version into a folder and return its path."""
+        for file in self._files(project):
+            if str(file.version) == version and not file.is_wheel:
+                target = folder / file.package.filename
+                with _as_index_error(self._url):
+                    self._client.download_package(file.package, target, timeout=self._timeout)
+                return target
+        message = f"{project} {version} has no source distribution on the index; check the version"
+        raise IndexUnreachableError(message)
+
+    def _counts(self, file: _File) -> bool:
+        late = self._frozen_at and file.uploaded and file.uploaded > self._frozen_at
+        final = self._prereleases or not file.version.is_prerelease
+        return final and not late and not file.package.is_yanked
+
+    def _classifiers(self, wheel: DistributionPackage) -> Iterator[str]:
+        try:
+            text = self._client.get_package_metadata(wheel, timeout=self._timeout)
+        except (NoMetadataError, NoDigestsError, requests.RequestException):
+            return  # Not every index serves metadata apart from the wheel; nothing is known then.
+        for line in HeaderParser().parsestr(text).get_all("Classifier", []):
+            named = line.removeprefix(PYTHON_CLASSIFIER)
+            if named != line and named.startswith("3."):
+                yield named
+
+    def _fetch(self, project: str) -> tuple[_File, ...]:
+        with _as_index_error(self._url):
+            response = self._client.s.get(
+                self._client.get_project_url(project),
+                headers={"Accept": "application/vnd.pypi.simple.v1+json, text/html;q=0.1"},
+                timeout=self._timeout,
+            )
+            if response.status_code == requests.codes.not_found:
+                raise NoSuchProjectError(project, self._url)
+            response.raise_for_status()
+            page = ProjectPage.from_response(response, project)
+        dates = _html_dates(response)
+        found = (_File.of(package, dates.get(package.url)) for package in page.packages)
+        return tuple(file for file in found if file)
+
+
+class _as_index_error:  # noqa: N801 - reads as the statement that it is
+    """Turns what can go wrong between here and an index into one sentence."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, NoSuchProjectError):
+            message = f"{self._url} has no project {error.project!r}; check its name and the index"
+            raise IndexUnreachableError(message) from error
+        if isinstance(error, (requests.RequestException, OSError)):
+            variables = ", ".join(INDEX_VARIABLES)
+            message = (
+                f"the package index {self._url} can't be read ({error}). "
+                f"Check the network, or name another index in one of {variables}."
+            )
+            raise IndexUnreachableError(message) from error
+
+
+def _html_dates(response: requests.Response) -> dict[str, str]:
+    # Only JSON pages have upload times by standard. Some mirrors answer in HTML with the
+    # attribute that uv reads as well.
+    if "html" not in response.headers.get("content-type", "text/html"):
+        return {}
+    links = RepositoryPage.from_html(response.content, base_url=response.url).links
+    dates = ((link.url, link.attrs.get("data-upload-time")) for link in links)
+    return {url.partition("#")[0]: date for url, date in dates if isinstance(date, str)}
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file of a project page that this platform can use."""
+
+    package: DistributionPackage
+    version: Version
+    uploaded: datetime | None
+    pythons: frozenset[str] | None
+
+    @property
+    def is_wheel(self) -> bool:
+        return self.package.package_type == "wheel"
+
+    @classmethod
+    def of(cls, package: DistributionPackage, date: str | None) -> _File | None:
+        """Read a file's name; ``None`` for one that can't be used here."""
+        uploaded = package.upload_time or (datetime.fromisoformat(date) if date else None)
+        try:
+            version = Version(package.version or "")
+            if package.package_type == "sdist":
+                return cls(package, version, uploaded, None)
+            if package.package_type != "wheel":
+                return None
+            pythons = wheel_pythons(package.filename)
+        except (InvalidVersion, ValueError):
+            return None  # A name from before the standards; uv passes it over too.
+        return cls(package, version, uploaded, pythons) if pythons != frozenset() else None
+
+
+@lru_cache(maxsize=1)
+def _platforms() -> frozenset[str]:
+    return frozenset(platform_tags())
+
+
+def wheel_pythons(filename: str, platforms: frozenset[str] | None = None) -> frozenset[str] | None:
+    """
+    Return the Pythons that a wheel is built for on this platform.
+
+    ``None`` is any Python 3, the empty set none. Free-threaded builds are left out.
+    """
+    usable = (platforms or _platforms()) | {"any"}
+    tags = [tag for tag in parse_wheel_filename(filename)[3] if tag.platform in usable]
+    if any(tag.interpreter in ("py3", "py2.py3") for tag in tags):
+        return None
+    numbers = (tag.interpreter[2:] for tag in tags if _is_default_build(tag.interpreter, tag.abi))
+    return frozenset(f"{number[0]}.{number[1:]}" for number in numbers)
+
+
+def _is_default_build(interpreter: str, abi: str) -> bool:
+    return interpreter.startswith("cp3") and interpreter[2:].isdigit() and not abi.endswith("t")
+
+
+def _release(files: Iterable[_File]) -> Release:
+    files = list(files)
+    dates = [file.uploaded for file in files if file.uploaded]
+    wheels = [file for file in files if file.is_wheel]
+    built = [file.pythons for file in wheels]
+    # A source distribution can be built for any Python, but only where there is no wheel at all:
+    # none of torch's dependencies, and not torch, is built from source here.
+    known = [pythons for pythons in built if pythons is not None]
+    pythons = frozenset().union(*known) if wheels and len(known) == len(built) else None
+    requires = next((file.package.requires_python for file in files), None)
+    return Release(str(files[0].version), min(dates, default=None), requires or "", pythons)

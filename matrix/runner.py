@@ -1,0 +1,237 @@
+"""Cells through a pool of workers: each gets its environment, its process and its verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from matrix.environments import INFRA, Environment, Environments, NoEnvironment
+from matrix.plan import Plan, PlannedCell, PlannedCheck, Selection
+from matrix.processes import Finished, Processes
+from matrix.store import CellFolder, RunFolder, read_json, runs, write_json
+from pytest_torchcompat.errors import RecordError, TorchcompatError
+from pytest_torchcompat.outcome import Outcome
+
+CELL_TIMEOUT = 1800.0
+BYTES_A_JOB = 4 * 2**30  # torch with a model and two copies of it, forked
+REASON_LINES = 20
+PYTEST_RAN = (0, 1)  # all passed, some failed: either way the records say what
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """How a cell ended. ``outcome`` is ``None`` where its checks say it."""
+
+    id: str
+    outcome: Outcome | None = None
+    reason: str | None = None
+    distributions: Mapping[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    finished: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data, as cell.json holds it."""
+        data = dataclasses.asdict(self)
+        data["outcome"] = self.outcome.value if self.outcome else None
+        return data
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """
+    What running a cell takes.
+
+    ``show`` lets a cell's process print on the terminal instead of into its file.
+    """
+
+    folder: RunFolder
+    environments: Environments
+    processes: Processes
+    checks: Path
+    edition: str = "auto"
+    timeout: float = CELL_TIMEOUT
+    show: bool = False
+
+    def run_cell(self, cell: PlannedCell) -> CellResult:
+        """Run the checks of a cell that have no record yet, and write down how it ended."""
+        files = self.folder.cell(cell.id)
+        files.path.mkdir(parents=True, exist_ok=True)
+        try:
+            # A run killed between a cell's last check and its end has nothing left to ask.
+            left = missing(cell, files)
+            result = self._in_environment(cell, files) if left else CellResult(cell.id)
+        except OSError as error:
+            result = CellResult(cell.id, Outcome.INFRA, str(error))
+        finally:
+            self.environments.delete(cell)
+            shutil.rmtree(files.path / "home", ignore_errors=True)
+        finished = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        result = dataclasses.replace(result, finished=finished)
+        write_json(files.result, result.to_dict())
+        return result
+
+    def _in_environment(self, cell: PlannedCell, files: CellFolder) -> CellResult:
+        started = time.monotonic()
+        environment = self.environments.create(cell)
+        created = time.monotonic()
+        seconds = {"environment": round(created - started, 3)}
+        if isinstance(environment, NoEnvironment):
+            return CellResult(cell.id, environment.outcome, environment.reason, {}, seconds)
+        self._ask(cell, files)
+        done = self._run(environment, files)
+        seconds["run"] = round(time.monotonic() - created, 3)
+        outcome, reason = self._verdict(cell, files, done)
+        return CellResult(cell.id, outcome, reason, environment.distributions, seconds)
+
+    def _ask(self, cell: PlannedCell, files: CellFolder) -> None:
+        checks = [check.to_dict() for check in missing(cell, files)]
+        request = {"library": cell.library, "version": cell.version, "checks": checks}
+        write_json(files.request, request)
+
+    def _run(self, environment: Environment, files: CellFolder) -> Finished:
+        command = cell_command(environment.python, self.checks, files, self.edition)
+        variables = environment.variables(files.path / "home")
+        with files.output.open("a", encoding="utf-8") as output:
+            return self.processes.run(
+                command,
+                cwd=files.path,
+                env=variables,
+                output=None if self.show else output,
+                timeout=self.timeout,
+            )
+
+    def _verdict(
+        self, cell: PlannedCell, files: CellFolder, done: Finished
+    ) -> tuple[Outcome | None, str | None]:
+        if not missing(cell, files):
+            return None, None
+        if done.returncode is None:
+            return Outcome.TIMEOUT, f"the cell ran out of its {self.timeout:.0f} s"
+        words = last_lines(files.output)
+        died = f"{_exit(done.returncode)}, with checks left to run"
+        infra = done.returncode not in PYTEST_RAN and INFRA.search(words)
+        return (Outcome.INFRA if infra else Outcome.CRASH), f"{died}\n{words}".strip()
+
+
+def cell_command(python: Path, checks: Path, files: CellFolder, edition: str) -> list[str]:
+    """Return the command of a cell's process."""
+    # No configuration but ours: the run's folder may lie in somebody's project.
+    pytest = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull]
+    return [
+        *pytest,
+        "--rootdir",
+        str(checks),
+        str(checks),
+        f"--torchcompat-cell={files.request}",
+        f"--torchcompat-report={files.checks}",
+        f"--torchcompat-edition={edition}",
+    ]
+
+
+def missing(cell: PlannedCell, files: CellFolder) -> list[PlannedCheck]:
+    """Return the checks of a cell that have no record."""
+    have = {record.identity for record in files.records()}
+    return [check for check in cell.checks if (check.checkpoint, check.policy) not in have]
+
+
+def last_lines(path: Path, count: int = REASON_LINES) -> str:
+    """Return the end of what a process printed."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    return "\n".join([line for line in text.splitlines() if line.strip()][-count:])
+
+
+def _exit(returncode: int) -> str:
+    if returncode >= 0:
+        return f"the cell's process ended with exit code {returncode}"
+    try:
+        name = signal.Signals(-returncode).name
+    except ValueError:
+        name = f"signal {-returncode}"
+    return f"the cell's process died of {name}"
+
+
+def unfinished(plan: Plan, folder: RunFolder) -> list[PlannedCell]:
+    """Return the cells that have not ended."""
+    return [cell for cell in plan.cells if not folder.cell(cell.id).result.exists()]
+
+
+def to_run(plan: Plan, folder: RunFolder) -> list[PlannedCell]:
+    """Return the cells to run: those not ended, and those that a fault of the machine ended."""
+    results = ((cell, folder.cell(cell.id).read_result()) for cell in plan.cells)
+    infra = Outcome.INFRA.value
+    return [cell for cell, result in results if result is None or result["outcome"] == infra]
+
+
+def resumable(root: Path, selection: Selection, edition: str) -> tuple[Plan, RunFolder] | None:
+    """Return the newest run of this selection, if it is incomplete."""
+    for folder in runs(root):
+        try:
+            plan = read_plan(folder)
+        except RecordError:
+            continue  # Of another version of this tool; a new run does not touch it.
+        if (plan.selection, plan.edition) == (selection, edition):
+            return (plan, folder) if unfinished(plan, folder) else None
+    return None
+
+
+def read_plan(folder: RunFolder) -> Plan:
+    """Return a run's plan."""
+    return Plan.from_dict(read_json(folder.plan))
+
+
+def run_cells(
+    sweep: Sweep,
+    cells: Sequence[PlannedCell],
+    jobs: int,
+    finished: Callable[[PlannedCell, CellResult], None],
+) -> None:
+    """
+    Run cells side by side and tell of each that ended.
+
+    An exception, ``KeyboardInterrupt`` among them, kills what runs and is raised again.
+    """
+    with ThreadPoolExecutor(max_workers=jobs) as pool:
+        futures = {pool.submit(sweep.run_cell, cell): cell for cell in cells}
+        try:
+            for future in as_completed(futures):
+                finished(futures[future], future.result())
+        except BaseException:
+            sweep.processes.stop()
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def default_jobs() -> int:
+    """Return how many cells this machine can run side by side."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1, min(_cores(), memory // BYTES_A_JOB))
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def only_one(work: Path) -> Iterator[None]:
+    """Hold the folder of environments; the lock goes with the process, however it ends."""
+    work.mkdir(parents=True, exist_ok=True)
+    with (work / "lock").open("w", encoding="ascii") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            message = f"another sweep is using {work}; wait for it, or stop it"
+            raise TorchcompatError(message) from error
+        yield

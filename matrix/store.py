@@ -1,0 +1,149 @@
+"""
+A run's files.
+
+    runs/<run>/plan.json                      what was planned, resolved on which date
+    runs/<run>/cells/<cell>/request.json      the checks that the cell's process is asked for
+    runs/<run>/cells/<cell>/checks.jsonl      a record a check, appended as each ends
+    runs/<run>/cells/<cell>/environment.json  what the cell's process found: torch build, devices
+    runs/<run>/cells/<cell>/output.txt        what the cell's process printed
+    runs/<run>/cells/<cell>/cell.json         written when the cell is finished
+    runs/<run>/matrix.json, index.html        the merge and its page
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pytest_torchcompat.errors import RecordError
+from pytest_torchcompat.record import Record, read_records
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old one or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        temporary.chmod(0o644)  # mkstemp keeps it to its owner; a page is published.
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write plain data as JSON, whole or not at all."""
+    write_text(path, json.dumps(data, indent=1) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; raises ``RecordError`` where it is none."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        message = f"{path} is not there; name a folder under runs/ that a sweep wrote"
+        raise RecordError(message) from error
+    except ValueError as error:
+        message = f"{path} is not JSON ({error}); delete it, and the sweep writes it anew"
+        raise RecordError(message) from error
+    if not isinstance(data, dict):
+        message = f"{path}: expected an object, got {type(data).__name__}"
+        raise RecordError(message)
+    return data
+
+
+@dataclass(frozen=True)
+class CellFolder:
+    """The files of one cell."""
+
+    path: Path
+
+    @property
+    def request(self) -> Path:
+        """The checks that the cell's process is asked for."""
+        return self.path / "request.json"
+
+    @property
+    def checks(self) -> Path:
+        """The records, a line a check."""
+        return self.path / "checks.jsonl"
+
+    @property
+    def environment(self) -> Path:
+        """What the cell's process found about its torch and its machine."""
+        return self.path / "environment.json"
+
+    @property
+    def output(self) -> Path:
+        """What the cell's process printed."""
+        return self.path / "output.txt"
+
+    @property
+    def result(self) -> Path:
+        """How the cell ended; its existence says that it did."""
+        return self.path / "cell.json"
+
+    def records(self) -> list[Record]:
+        """Return the finished checks."""
+        return read_records(self.checks)
+
+    def read_result(self) -> dict[str, Any] | None:
+        """Return how the cell ended, or ``None`` where it has not."""
+        return read_json(self.result) if self.result.exists() else None
+
+    def read_environment(self) -> dict[str, Any]:
+        """Return what the cell's process found; empty where it did not get that far."""
+        return read_json(self.environment) if self.environment.exists() else {}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run."""
+
+    path: Path
+
+    @property
+    def plan(self) -> Path:
+        """The plan; written first."""
+        return self.path / "plan.json"
+
+    @property
+    def matrix(self) -> Path:
+        """The merge of all cells."""
+        return self.path / "matrix.json"
+
+    @property
+    def page(self) -> Path:
+        """The page."""
+        return self.path / "index.html"
+
+    def cell(self, identifier: str) -> CellFolder:
+        """Return the files of a cell."""
+        return CellFolder(self.path / "cells" / identifier)
+
+
+def runs(root: Path) -> Iterator[RunFolder]:
+    """Yield the runs in a folder, newest first."""
+    for plan in sorted(root.glob("*/plan.json"), reverse=True):
+        yield RunFolder(plan.parent)
+
+
+def new_run(root: Path, stamp: str) -> RunFolder:
+    """Make the folder of a new run, named by its time; a second in one minute gets a number."""
+    root.mkdir(parents=True, exist_ok=True)
+    for name in (stamp, *(f"{stamp}-{number}" for number in range(2, 100))):
+        try:
+            (root / name).mkdir()
+        except FileExistsError:
+            continue
+        return RunFolder(root / name)
+    message = f"{root} holds too many runs of {stamp}; delete some"
+    raise RecordError(message)

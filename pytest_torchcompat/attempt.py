@@ -1,0 +1,278 @@
+"""
+One check, one checkpoint under one policy, through its stages, as data.
+
+An attempt never raises: what went wrong is part of what it returns, and classification is a
+function over that alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Callable
+
+from pytest_torchcompat import shims
+from pytest_torchcompat.checkpoints.catalogue import CheckpointFile
+from pytest_torchcompat.forward import device_of, fingerprint, measure
+from pytest_torchcompat.isolation import Died, Nursery, Result, Returned, TimedOut
+from pytest_torchcompat.libraries import Library
+from pytest_torchcompat.outcome import Outcome, Stage
+from pytest_torchcompat.policies import Load, Policy, Rules
+from pytest_torchcompat.policies.interception import applied
+from pytest_torchcompat.policies.refusals import is_refusal, plain
+from pytest_torchcompat.record import Record
+
+MESSAGE = 4000  # characters of an exception's message that are kept
+
+
+@dataclass(frozen=True)
+class Check:
+    """What to attempt; travels to the child process as it is."""
+
+    file: CheckpointFile
+    policy: Policy
+    library: Library
+    rules: Rules = field(default_factory=Rules)
+    device: str = "auto"
+    shims: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What an attempt found: plain data."""
+
+    stage: Stage
+    exception: str | None = None
+    message: str | None = None
+    chain: tuple[str, ...] = ()
+    loads: tuple[Load, ...] = ()
+    device: str = "cpu"
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    fingerprint: Mapping[str, Any] | None = None
+    benchmark: Mapping[str, Any] | None = None
+
+
+class _Imports:
+    """What the preparation of this process found; a process prepares once."""
+
+    error: BaseException | None = None
+    seconds = 0.0
+    shims = contextlib.ExitStack()
+
+
+def prepare(library: Library, names: tuple[str, ...]) -> None:
+    """Apply shims and import a library, once for all checks of a process."""
+    start = time.perf_counter()
+    try:
+        for name in names:
+            _Imports.shims.enter_context(shims.get(name).applied())
+        library.import_()
+    except BaseException as error:  # noqa: BLE001 - an import that fails is a finding
+        _Imports.error = error
+    _Imports.seconds = time.perf_counter() - start
+
+
+def attempt(say: Callable[[str], None], check: Check) -> Attempt:
+    """Take a check through load, build, forward and fingerprint in a prepared process."""
+    seconds = {Stage.IMPORT.value: _Imports.seconds}
+    if _Imports.error is not None:
+        return _failed(Stage.IMPORT, _Imports.error, [], seconds)
+    loads: list[Load] = []
+    try:
+        with applied(check.policy, check.rules, loads.append):
+            device = device_of(check.device)
+            with _timed(say, Stage.LOAD, seconds):
+                model = check.library.load(check.file.checkpoint, check.file.path)
+            with _timed(say, Stage.FORWARD, seconds):
+                found = _forward(check, model, device)
+    except BaseException as error:  # noqa: BLE001 - so is a load that fails
+        return _failed(_stage_of(seconds, loads), error, loads, seconds)
+    return Attempt(Stage.FORWARD, loads=tuple(loads), seconds=seconds, device=device, **found)
+
+
+def _forward(check: Check, model: Any, device: str) -> dict[str, Any]:
+    run = check.library.forward(check.file.checkpoint, model, device)
+    if run is None:
+        return {}
+    import torch
+
+    with torch.inference_mode():
+        print_ = fingerprint(run())
+    return {"fingerprint": print_, "benchmark": measure(run, device)}
+
+
+@contextlib.contextmanager
+def _timed(say: Callable[[str], None], stage: Stage, seconds: dict[str, float]) -> Iterator[None]:
+    say(stage.value)
+    start = time.perf_counter()
+    try:
+        yield
+    finally:
+        seconds[stage.value] = time.perf_counter() - start
+
+
+def _stage_of(seconds: Mapping[str, float], loads: list[Load]) -> Stage:
+    """Return the stage that failed; an error after ``torch.load`` had returned is in building."""
+    if Stage.FORWARD.value in seconds:
+        return Stage.FORWARD
+    return Stage.BUILD if loads and loads[-1].outcome == "ok" else Stage.LOAD
+
+
+def _failed(
+    stage: Stage, error: BaseException, loads: list[Load], seconds: Mapping[str, float]
+) -> Attempt:
+    return Attempt(
+        stage,
+        exception=_name_of(error),
+        message=plain(str(error))[:MESSAGE],
+        chain=tuple(_chain(error)),
+        loads=tuple(loads),
+        seconds=dict(seconds),
+    )
+
+
+def _name_of(error: BaseException) -> str:
+    kind = type(error)
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+
+
+def _chain(error: BaseException | None) -> Iterator[str]:
+    while error is not None:
+        yield f"{_name_of(error)}: {plain(str(error))[:MESSAGE]}"
+        error = error.__cause__ or error.__context__
+
+
+def environment(say: Callable[[str], None]) -> dict[str, Any]:  # noqa: ARG001 - a task's first argument
+    """Describe the torch of this process: version, build, CUDA, compiled architectures, devices."""
+    import torch
+
+    flags = getattr(torch._C, "_cuda_getArchFlags", str)  # noqa: SLF001 - get_arch_list needs a GPU
+    count = range(torch.cuda.device_count())
+    return {
+        "torch": torch.__version__.partition("+")[0],
+        "torch_build": torch.__version__,
+        "cuda": torch.version.cuda,
+        "gpu_archs": (flags() or "").split(),
+        "devices": [torch.cuda.get_device_name(index) for index in count],
+    }
+
+
+def classify(found: Attempt, policy: Policy, shimmed: bool) -> Outcome:
+    """Return the verdict on an attempt; knows nothing but what the attempt says."""
+    if found.exception is None:
+        return Outcome.SHIMMED if shimmed else Outcome.PASS
+    refused = any(load.outcome == "refused" for load in found.loads)
+    if policy is not Policy.STOCK and (refused or any(map(is_refusal, found.chain))):
+        return Outcome.REFUSED
+    return Outcome.FAIL
+
+
+def record_of(check: Check, result: Result) -> Record:
+    """Turn what came back from a child into a record."""
+    base = Record(
+        checkpoint=check.file.checkpoint.id,
+        edition=check.file.edition.value,
+        sha256=check.file.sha256,
+        library=check.library.name,
+        policy=check.policy.value,
+        shims=check.shims,
+        outcome=Outcome.NOT_RUN,
+    )
+    if isinstance(result, Returned):
+        return _from_attempt(base, check, result.value)
+    return _from_death(base, result)
+
+
+def _from_attempt(base: Record, check: Check, found: Attempt) -> Record:
+    reads = [load for load in found.loads if load.sha256 == check.file.sha256]
+    return base.changed(
+        outcome=classify(found, check.policy, bool(check.shims)),
+        device=found.device,
+        stage=found.stage,
+        exception=found.exception,
+        message=found.message,
+        globals=reads[0].globals if reads else (),
+        allowed_by_library=reads[0].allowed_by_library if reads else (),
+        overridden=tuple(load.site for load in found.loads if load.overridden),
+        seconds={name: round(value, 6) for name, value in found.seconds.items()},
+        fingerprint=found.fingerprint,
+        benchmark=found.benchmark,
+    )
+
+
+def _from_death(base: Record, result: Died | TimedOut) -> Record:
+    stage = Stage(result.stage) if result.stage else Stage.IMPORT
+    if isinstance(result, TimedOut):
+        message = f"not done after {result.seconds:.0f} s, and killed"
+        outcome = Outcome.TIMEOUT
+    else:
+        message = f"the process died: {result.reason}"
+        outcome = Outcome.CRASH
+    return base.changed(outcome=outcome, stage=stage, message=message, output=result.output)
+
+
+class Attempts:
+    """
+    Checks of one library in this environment, each in a child of its own.
+
+    A process that has imported torch and the library is kept for each set of shims. A check that
+    fails without shims is tried again with those that apply, fewest first, and the attempt that
+    got furthest counts.
+    """
+
+    def __init__(
+        self, library: Library, versions: Mapping[str, str], chosen: str, timeout: float
+    ) -> None:
+        self._library = library
+        self._sets = shims.combinations_that_apply(library.name, versions, chosen)
+        self._timeout = timeout
+        self._nurseries: dict[tuple[str, ...], Nursery] = {}
+
+    def record(self, check: Check) -> Record:
+        """Attempt a check and return its record."""
+        best = self._attempt(check, ())
+        for names in self._sets if _may_need_shim(best) else []:
+            found = self._attempt(check, names)
+            if _reach(found) > _reach(best):
+                best = found
+            if found.outcome.works:
+                break
+        return best
+
+    def environment(self) -> dict[str, Any]:
+        """Describe torch as the first process of the library sees it; unknown where it died."""
+        result = self._nursery(()).run(environment, timeout=self._timeout)
+        unknown = {"torch": None, "torch_build": None, "cuda": None, "gpu_archs": [], "devices": []}
+        return result.value if isinstance(result, Returned) else unknown
+
+    def _nursery(self, names: tuple[str, ...]) -> Nursery:
+        if names not in self._nurseries:
+            self._nurseries[names] = Nursery(partial(prepare, self._library, names))
+        return self._nurseries[names]
+
+    def _attempt(self, check: Check, names: tuple[str, ...]) -> Record:
+        check = dataclasses.replace(check, shims=names)
+        result = self._nursery(names).run(attempt, check, timeout=self._timeout)
+        return record_of(check, result)
+
+    def close(self) -> None:
+        """End the kept processes."""
+        for nursery in self._nurseries.values():
+            nursery.close()
+
+
+def _may_need_shim(record: Record) -> bool:
+    """Whether a shim could help: what the default of ``torch.load`` refuses, none can."""
+    stopped = record.outcome in (Outcome.FAIL, Outcome.CRASH)
+    return stopped and not is_refusal(record.message or "")
+
+
+def _reach(record: Record) -> tuple[int, bool]:
+    """Order records by how far they got: through all stages, then by the stage that failed."""
+    stage = list(Stage).index(record.stage) if record.stage else 0
+    refused = record.outcome is Outcome.REFUSED
+    return (len(Stage) if record.outcome.works else stage, refused)

@@ -1,0 +1,1 @@
+"""What ``torchcompat`` runs: one module a command."""

@@ -1,0 +1,37 @@
+"""Plain torch: a state dict or any pickle that ``torch.load`` reads without another library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable
+
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint
+
+
+class PlainTorch:
+    """Loads with ``torch.load`` itself; there is no model, so no forward pass."""
+
+    name = "torch"
+    distribution = "torch"
+
+    def import_(self) -> None:
+        """Import torch."""
+        import torch  # noqa: F401 - the import is the point
+
+    def load(self, checkpoint: Checkpoint, path: Path) -> Any:  # noqa: ARG002
+        """Return what the file holds, on the CPU."""
+        import torch
+
+        return torch.load(path, map_location="cpu")
+
+    def forward(
+        self, checkpoint: Checkpoint, model: Any, device: str  # noqa: ARG002
+    ) -> Callable[[], Any] | None:
+        """Return the forward pass of a pickled module that takes no input, so: nothing."""
+        return None
+
+    def write_replica(self, checkpoint: Checkpoint, path: Path) -> None:  # noqa: ARG002
+        """Save a state dict of one tensor."""
+        import torch
+
+        torch.save({"weight": torch.arange(4.0)}, path)

@@ -1,0 +1,27 @@
+"""What an adapter, the file that knows a library, must offer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable, Protocol
+
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint
+
+
+class Library(Protocol):
+    """A library whose checkpoints are tested, behind one face."""
+
+    name: str
+    distribution: str
+
+    def import_(self) -> None:
+        """Import the library and all that loading needs."""
+
+    def load(self, checkpoint: Checkpoint, path: Path) -> Any:
+        """Return the model, read through the library's own loader."""
+
+    def forward(self, checkpoint: Checkpoint, model: Any, device: str) -> Callable[[], Any] | None:
+        """Return the forward pass on a fixed seeded input, giving one tensor; or ``None``."""
+
+    def write_replica(self, checkpoint: Checkpoint, path: Path) -> None:
+        """Save a small stand-in for a checkpoint, as the library itself saves."""

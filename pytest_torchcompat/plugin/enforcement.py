@@ -1,0 +1,79 @@
+"""Holding a policy over the tests and the collection of a session."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_torchcompat.plugin import marks
+from pytest_torchcompat.plugin.options import SETTINGS
+from pytest_torchcompat.policies import Policy
+
+FIXTURES = frozenset(
+    {
+        "torchcompat_policy",
+        "torchcompat_load",
+        "torchcompat_model",
+        "torchcompat_forward",
+    }
+)
+_HELD = pytest.StashKey[bool]()
+_TORCH = pytest.StashKey[bool]()
+
+
+def policies_for(node: pytest.Item | pytest.FunctionDefinition, names: object) -> tuple[Policy, ...]:
+    """Return the policies that a test runs under: its marker's, else the chosen ones, else none."""
+    settings = node.config.stash[SETTINGS]
+    concerned = settings.whole_suite or bool(FIXTURES.intersection(names))  # type: ignore[call-overload]
+    return marks.policies(node) or (settings.policies if concerned else ())
+
+
+def policy_of(item: pytest.Item) -> Policy | None:
+    """Return the one policy that an item runs under, or nothing."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None and "torchcompat_policy" in callspec.params:
+        return Policy(callspec.params["torchcompat_policy"])
+    found = policies_for(item, getattr(item, "fixturenames", ()))
+    return found[0] if found else None
+
+
+@contextlib.contextmanager
+def held_for(node: pytest.Item | pytest.Collector, policy: Policy | None) -> Iterator[None]:
+    """Hold a policy for a ``with`` block; does nothing without one, without torch, or twice."""
+    if policy is None or node.config.stash.get(_HELD, False) or not _torch_imports(node.config):
+        yield
+        return
+    from pytest_torchcompat.plugin.state import state_of
+    from pytest_torchcompat.policies.interception import applied
+
+    state = state_of(node.config)
+    node.config.stash[_HELD] = True
+    try:
+        with applied(policy, state.rules, lambda load: note(node, load.to_dict())):
+            yield
+    finally:
+        node.config.stash[_HELD] = False
+
+
+def note(node: pytest.Item | pytest.Collector, line: dict[str, object]) -> None:
+    """Keep a line of the report until the next report of pytest's carries it away."""
+    from pytest_torchcompat.plugin.state import state_of
+
+    state_of(node.config).pending.append({**line, "test": node.nodeid})
+
+
+def _torch_imports(config: pytest.Config) -> bool:
+    if _TORCH not in config.stash:
+        config.stash[_TORCH] = importlib.util.find_spec("torch") is not None and _try_torch()
+    return config.stash[_TORCH]
+
+
+def _try_torch() -> bool:
+    try:
+        import torch.serialization  # noqa: F401 - torch must be there before its load is ruled
+    except Exception:  # noqa: BLE001 - a broken torch raises anything; its users will show it
+        return False
+    return True

@@ -1,0 +1,225 @@
+"""The fixtures that tests ask for."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Callable
+
+import pytest
+
+from pytest_torchcompat.checkpoints.catalogue import CheckpointFile
+from pytest_torchcompat.errors import FetchError, TorchcompatError
+from pytest_torchcompat.outcome import Outcome, Stage
+from pytest_torchcompat.plugin import marks
+from pytest_torchcompat.plugin.enforcement import note, policy_of
+from pytest_torchcompat.plugin.options import SETTINGS
+from pytest_torchcompat.plugin.state import State, state_of
+from pytest_torchcompat.policies import Policy
+
+NO_TORCH = "torch is not installed; python -m pip install 'pytest-torchcompat[torch]'"
+NO_CHECKPOINT = (
+    "torchcompat_checkpoint needs to know which one: "
+    '@pytest.mark.torchcompat_checkpoint("rvc/hubert-base")'
+)
+
+
+@pytest.fixture(scope="session")
+def torchcompat_policy(request: pytest.FixtureRequest) -> str:
+    """The name of the policy that the test runs under."""
+    named = getattr(request, "param", None)
+    return named or request.config.stash[SETTINGS].policies[0].value
+
+
+@pytest.fixture
+def torchcompat_checkpoint(request: pytest.FixtureRequest) -> CheckpointFile:
+    """The file of the checkpoint that the test's marker names, verified."""
+    ids = marks.checkpoint_ids(request.node)
+    identifier = getattr(request, "param", ids[0] if ids else None)
+    if identifier is None:
+        pytest.fail(NO_CHECKPOINT, pytrace=False)
+    state = state_of(request.config)
+    try:
+        return _located(state, identifier)
+    except FetchError as error:
+        pytest.fail(f"infra: {error}", pytrace=False)
+    except TorchcompatError as error:
+        pytest.fail(f"@pytest.mark.torchcompat_checkpoint: {error}", pytrace=False)
+
+
+def _located(state: State, identifier: str) -> CheckpointFile:
+    from pytest_torchcompat.checkpoints.fetch import locate
+
+    row = state.catalogue.get(identifier)
+    return locate(row, state.settings.edition, state.settings.cache)
+
+
+class Subject:
+    """One checkpoint in one test: loads it, times it, and notes what became of it."""
+
+    def __init__(self, node: pytest.Item, file: CheckpointFile) -> None:
+        self.node = node
+        self.file = file
+        self.state = state_of(node.config)
+        self.policy = policy_of(node) or self.state.settings.policies[0]
+        self.shims: tuple[str, ...] = ()
+        self.found: dict[str, Any] = {}
+
+    @property
+    def library(self) -> Any:
+        """The adapter of the checkpoint's library."""
+        return self.state.libraries.get(self.file.checkpoint.library)
+
+    def attempted(self, stage: Stage, action: Callable[[], Any]) -> Any:
+        """Run a stage, keeping its outcome whether it raises or not."""
+        from pytest_torchcompat.policies.refusals import is_refusal, plain
+
+        self.found["stage"] = stage
+        try:
+            return action()
+        except Exception as error:
+            message = plain(str(error))
+            refused = self.policy is not Policy.STOCK and is_refusal(message)
+            self.found["outcome"] = Outcome.REFUSED if refused else Outcome.FAIL
+            self.found["exception"] = type(error).__name__
+            self.found["message"] = message
+            raise
+
+    def note(self) -> None:
+        """Add the check's record to the report, if anything was attempted."""
+        if "stage" not in self.found:
+            return
+        from pytest_torchcompat.record import Record
+
+        worked = Outcome.SHIMMED if self.shims else Outcome.PASS
+        values = {"outcome": worked, **self.found}
+        record = Record(
+            checkpoint=self.file.checkpoint.id,
+            edition=self.file.edition.value,
+            sha256=self.file.sha256,
+            library=self.file.checkpoint.library,
+            policy=self.policy.value,
+            shims=self.shims,
+            **values,
+        )
+        note(self.node, record.to_dict())
+
+
+@pytest.fixture
+def _torchcompat_subject(
+    request: pytest.FixtureRequest,
+    torchcompat_policy: str,  # noqa: ARG001 - parametrizes the test
+    torchcompat_checkpoint: CheckpointFile,
+) -> Iterator[Subject]:
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip(NO_TORCH)
+    subject = Subject(request.node, torchcompat_checkpoint)
+    yield subject
+    subject.note()
+
+
+@pytest.fixture
+def torchcompat_load(_torchcompat_subject: Subject) -> Callable[..., Any]:
+    """
+    Load the checkpoint under the policy: ``torchcompat_load()`` or ``torchcompat_load(loader)``.
+
+    ``loader`` is called with the file's path; without one ``torch.load`` reads it to the CPU.
+    """
+
+    def load(loader: Callable[[Path], Any] | None = None) -> Any:
+        __tracebackhide__ = True
+        read = loader or _to_cpu
+        path = _torchcompat_subject.file.path
+        return _torchcompat_subject.attempted(Stage.LOAD, lambda: read(path))
+
+    return load
+
+
+def _to_cpu(path: Path) -> Any:
+    import torch
+
+    return torch.load(path, map_location="cpu")
+
+
+@pytest.fixture
+def torchcompat_model(
+    request: pytest.FixtureRequest, _torchcompat_subject: Subject
+) -> Iterator[Any]:
+    """The model, loaded by its library's own loader under the policy."""
+    subject = _torchcompat_subject
+    library = subject.library
+    if importlib.util.find_spec(library.distribution.replace("-", "_")) is None:
+        pytest.skip(f"{library.name} is not installed; python -m pip install {library.distribution}")
+    with contextlib.ExitStack() as stack:
+        subject.shims = _open_shims(stack, library, subject.state.settings.shims)
+        subject.attempted(Stage.IMPORT, library.import_)
+        row, path = subject.file.checkpoint, subject.file.path
+        yield subject.attempted(Stage.LOAD, lambda: library.load(row, path))
+
+
+def _open_shims(stack: contextlib.ExitStack, library: Any, chosen: str) -> tuple[str, ...]:
+    """Apply every shim that may be needed: in one process an import cannot be tried twice."""
+    from pytest_torchcompat import shims
+
+    sets = shims.combinations_that_apply(library.name, _versions(library), chosen)
+    names = sets[-1] if sets else ()
+    for name in names:
+        stack.enter_context(shims.get(name).applied())
+    return names
+
+
+def _versions(library: Any) -> dict[str, str]:
+    found = {}
+    for name in ("torch", "torchaudio", library.distribution):
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+@pytest.fixture
+def torchcompat_forward(request: pytest.FixtureRequest) -> Callable[..., dict[str, Any]]:
+    """
+    Time a forward pass: ``torchcompat_forward(model)`` or ``torchcompat_forward(call=function)``.
+
+    Returns the rounds, minimum, median, interquartile range and maximum in seconds with the method
+    of timing; through pytest-benchmark, whose table and JSON then hold it too, where installed.
+    """
+    subject: Subject = request.getfixturevalue("_torchcompat_subject")
+
+    def forward(model: Any = None, *, call: Callable[[], Any] | None = None) -> dict[str, Any]:
+        __tracebackhide__ = True
+        device = _device(subject.state.settings.device)
+        run = call or subject.library.forward(subject.file.checkpoint, model, device)
+        figures = subject.attempted(Stage.FORWARD, lambda: _timed(request, run, device))
+        subject.found["benchmark"] = figures
+        return figures
+
+    return forward
+
+
+def _device(name: str) -> str:
+    from pytest_torchcompat.forward import device_of
+
+    try:
+        return device_of(name)
+    except RuntimeError as error:
+        pytest.skip(str(error))
+
+
+def _timed(request: pytest.FixtureRequest, run: Callable[[], Any], device: str) -> dict[str, Any]:
+    from pytest_torchcompat import forward
+
+    if not request.config.pluginmanager.hasplugin("benchmark"):
+        return forward.measure(run, device)
+    benchmark = request.getfixturevalue("benchmark")
+    call = forward.synchronised(run, device)
+    benchmark.pedantic(call, rounds=forward.ROUNDS, warmup_rounds=forward.WARM_UP)
+    if benchmark.stats is None:  # --benchmark-disable, or pytest-xdist, which disables it
+        return forward.measure(run, device)
+    times = list(benchmark.stats.stats.data)
+    figures = {"method": forward.method_of(device), "device": device, **forward.summary(times)}
+    benchmark.extra_info["torchcompat"] = {"method": figures["method"], "device": device}
+    return figures

@@ -1,0 +1,115 @@
+"""pytest's hooks, thin: each hands on to the module that knows."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import pytest
+
+from pytest_torchcompat.plugin import hookspecs, marks, options, summary
+from pytest_torchcompat.plugin.enforcement import held_for, policies_for, policy_of
+from pytest_torchcompat.plugin.options import SETTINGS
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    options.add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks that others implement."""
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the settings, once; help and version are shown whatever they are."""
+    for line in marks.DECLARATIONS:
+        config.addinivalue_line("markers", line)
+    if config.getoption("help", False) or config.getoption("version", 0):
+        return
+    config.stash[SETTINGS] = options.resolve(config)
+    config.pluginmanager.register(_Boundary(), "torchcompat-boundary")
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(summary.Writer(config), "torchcompat-writer")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Show each setting and where it came from."""
+    try:
+        torch = f"torch {version('torch')}"
+    except PackageNotFoundError:
+        torch = "torch not installed"
+    return f"torchcompat: {config.stash[SETTINGS].describe()}, {torch}"
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test once for each of its policies and checkpoints, where there are several."""
+    names = policies_for(metafunc.definition, metafunc.fixturenames)
+    if len(names) > 1 or marks.policies(metafunc.definition):
+        _parametrize(metafunc, "torchcompat_policy", [name.value for name in names], "session")
+    ids = marks.checkpoint_ids(metafunc.definition)
+    if len(ids) > 1:
+        _parametrize(metafunc, "torchcompat_checkpoint", list(ids), "function")
+
+
+def _parametrize(metafunc: pytest.Metafunc, name: str, values: list[str], scope: Any) -> None:
+    if name not in metafunc.fixturenames:
+        metafunc.fixturenames.append(name)
+    # Of session scope, so that pytest runs all tests of one policy before those of the next.
+    metafunc.parametrize(name, values, indirect=True, ids=values, scope=scope)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Hold the first chosen policy while modules are imported, where one was asked for."""
+    settings = collector.config.stash[SETTINGS]
+    asked = settings.whole_suite and not collector.config.getoption("collectonly")
+    module = isinstance(collector, pytest.Module)
+    with held_for(collector, settings.policies[0] if asked and module else None):
+        report = yield
+    summary.attach(collector.config, report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Hold the item's policy from its setup to its teardown."""
+    with held_for(item, policy_of(item)):
+        return (yield)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Stop a test whose markers make no sense, with a sentence."""
+    problem = marks.problem(item)
+    if problem:
+        pytest.fail(problem, pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let the report carry what was loaded since the last one."""
+    report = yield
+    summary.attach(item.config, report)
+    return report
+
+
+class _Boundary:
+    """
+    Tears everything down between two policies.
+
+    A session-scoped fixture that loads a model under the first would hand it to the tests of the
+    second, which would then pass without a load.
+    """
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Any:
+        if nextitem is None or policy_of(item) == policy_of(nextitem):
+            return None
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
+        return True

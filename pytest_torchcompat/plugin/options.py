@@ -1,0 +1,149 @@
+"""The options and ini keys: declared once, each resolved with the source it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_torchcompat.errors import TorchcompatError, unknown_name
+from pytest_torchcompat.policies import Policy, parse_policies
+
+EDITIONS = ("auto", "reference", "replica")
+LISTS = ("allow", "trust")
+DEFAULTS: dict[str, Any] = {
+    "policy": Policy.ALLOWLISTED.value,
+    "edition": "auto",
+    "shims": "auto",
+    "device": "auto",
+    "allow": [],
+    "trust": [],
+    "report": "",
+    "cache": "",
+}
+HELP = {
+    "policy": "How torch.load treats pickles: stock, patched, allowlisted, strict; a comma-separated "
+    "list runs the tests under each. Named here or in the ini file it holds for every torch.load "
+    "of the suite, else only for tests that use a torchcompat fixture",
+    "edition": "Which file a checkpoint's name means: auto, reference, replica",
+    "shims": "Adaptations of removed APIs: auto, off, or a comma-separated list of names",
+    "device": "Where models run: auto, cpu, cuda or cuda:N",
+    "allow": "A global that allowlisted allows in every file; repeatable",
+    "trust": "A glob of paths, or a sha256, of files that patched may execute; repeatable",
+    "report": "Append a JSON line for each check and each torch.load to this file",
+    "cache": "Where reference checkpoints are kept; the Hugging Face cache by default",
+}
+METAVARS = {
+    "policy": "LIST",
+    "edition": "EDITION",
+    "shims": "LIST",
+    "device": "DEVICE",
+    "allow": "MODULE.NAME",
+    "trust": "GLOB-OR-SHA256",
+    "report": "FILE.jsonl",
+    "cache": "DIR",
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every effective setting, and where each came from."""
+
+    policies: tuple[Policy, ...]
+    edition: str
+    shims: str
+    device: str
+    allow: tuple[str, ...]
+    trust: tuple[str, ...]
+    report: Path | None
+    cache: Path | None
+    sources: dict[str, str]
+
+    @property
+    def whole_suite(self) -> bool:
+        """Whether a policy was asked for, and so holds for tests without our fixtures too."""
+        return self.sources["policy"] != "default"
+
+    def describe(self) -> str:
+        """Return the settings with their sources, for the header."""
+        policies = ",".join(policy.value for policy in self.policies)
+        shown = [f"policy={policies} ({self.sources['policy']})"]
+        shown.append(f"edition={self.edition} ({self.sources['edition']})")
+        for name in ("shims", "device", "allow", "trust", "report", "cache"):
+            if self.sources[name] != "default":
+                value = getattr(self, name)
+                text = ",".join(value) if isinstance(value, tuple) else str(value)
+                shown.append(f"{name}={text} ({self.sources[name]})")
+        return ", ".join(shown)
+
+
+SETTINGS = pytest.StashKey[Settings]()
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare ``--torchcompat-*`` and ``torchcompat_*``."""
+    group = parser.getgroup("torchcompat", "torch.load compatibility")
+    for name, text in HELP.items():
+        action = "append" if name in LISTS else "store"
+        group.addoption(
+            f"--torchcompat-{name}",
+            action=action,
+            dest=f"torchcompat_{name}",
+            metavar=METAVARS[name],
+            default=None,
+            help=text,
+        )
+        kind = "linelist" if name in LISTS else "string"
+        parser.addini(f"torchcompat_{name}", text, type=kind, default=DEFAULTS[name])
+
+
+def resolve(config: pytest.Config) -> Settings:
+    """Return the settings; raises ``pytest.UsageError`` with a sentence for a bad one."""
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for name in DEFAULTS:
+        values[name], sources[name] = _sourced(config, name)
+    try:
+        policies = parse_policies(values["policy"])
+        _check(values)
+    except TorchcompatError as error:
+        raise pytest.UsageError(str(error)) from error
+    return Settings(
+        policies=policies or (Policy(DEFAULTS["policy"]),),
+        edition=values["edition"],
+        shims=values["shims"],
+        device=values["device"],
+        allow=tuple(values["allow"]),
+        trust=tuple(values["trust"]),
+        report=_path(config, values["report"]),
+        cache=_path(config, values["cache"]),
+        sources=sources,
+    )
+
+
+def _sourced(config: pytest.Config, name: str) -> tuple[Any, str]:
+    given = config.getoption(f"torchcompat_{name}")
+    if given is not None:
+        return given, "command line"
+    ini = config.getini(f"torchcompat_{name}")
+    return (ini, "ini") if ini != DEFAULTS[name] else (ini, "default")
+
+
+def _check(values: dict[str, Any]) -> None:
+    if values["edition"] not in EDITIONS:
+        raise unknown_name("torchcompat edition", values["edition"], EDITIONS)
+    device = values["device"]
+    number = device[5:] if device.startswith("cuda:") else "0"
+    if device.partition(":")[0] not in ("auto", "cpu", "cuda") or not number.isdigit():
+        raise unknown_name("torchcompat device", device, ("auto", "cpu", "cuda", "cuda:0"))
+    if values["shims"] not in ("auto", "off"):
+        from pytest_torchcompat import shims
+
+        for name in values["shims"].split(","):
+            shims.get(name.strip())
+
+
+def _path(config: pytest.Config, text: str) -> Path | None:
+    return config.invocation_params.dir / text if text else None

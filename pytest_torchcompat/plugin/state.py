@@ -1,0 +1,54 @@
+"""What a session knows: the catalogue, the libraries, and what was seen so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from pytest_torchcompat.checkpoints.catalogue import Catalogue
+from pytest_torchcompat.libraries import Libraries
+from pytest_torchcompat.plugin.options import SETTINGS, Settings
+from pytest_torchcompat.policies import Rules
+
+
+@dataclass
+class State:
+    """Made when a test first needs it, so that a plain session pays nothing for it."""
+
+    settings: Settings
+    catalogue: Catalogue
+    libraries: Libraries
+    rules: Rules
+    pending: list[dict[str, Any]] = field(default_factory=list)
+    open_shims: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+STATE = pytest.StashKey[State]()
+
+
+def state_of(config: pytest.Config) -> State:
+    """Return the session's state, made at the first call."""
+    if STATE not in config.stash:
+        config.stash[STATE] = _made(config)
+    return config.stash[STATE]
+
+
+def _made(config: pytest.Config) -> State:
+    from pytest_torchcompat.checkpoints.rows import catalogue
+
+    rows = catalogue()
+    for more in config.hook.pytest_torchcompat_checkpoints(config=config):
+        for row in more:
+            rows.add(row)
+    adapters = config.hook.pytest_torchcompat_libraries(config=config)
+    settings = config.stash[SETTINGS]
+    rules = Rules(
+        known={sha256: row.globals for sha256, row in rows.by_sha256().items()},
+        allow=settings.allow,
+        trust=settings.trust,
+        root=config.rootpath,
+    )
+    libraries = Libraries(library for more in adapters for library in more)
+    return State(settings, rows, libraries, rules)

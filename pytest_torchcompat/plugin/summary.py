@@ -1,0 +1,132 @@
+"""What was seen: carried on pytest's reports, written to the report file, told at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from pytest_torchcompat.plugin.options import SETTINGS
+from pytest_torchcompat.policies import Policy
+
+ATTRIBUTE = "torchcompat"
+SEEN = pytest.StashKey["list[dict[str, Any]]"]()
+
+
+def attach(config: pytest.Config, report: Any) -> None:
+    """Put the pending lines on a report: plain data, so that it crosses processes."""
+    from pytest_torchcompat.plugin.state import STATE
+
+    state = config.stash.get(STATE, None)
+    if state is not None and state.pending:
+        setattr(report, ATTRIBUTE, list(state.pending))
+        state.pending.clear()
+
+
+class Writer:
+    """Takes the lines off the reports, in the one process that hears them all."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.lines: list[dict[str, Any]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take the lines of a test's phase."""
+        self._take(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Take the lines of a module's import."""
+        self._take(report)
+
+    def _take(self, report: Any) -> None:
+        for line in getattr(report, ATTRIBUTE, ()):
+            self.lines.append(line)
+            self._write(line)
+            self.config.hook.pytest_torchcompat_record(record=line)
+
+    def _write(self, line: dict[str, Any]) -> None:
+        path = self.config.stash[SETTINGS].report
+        if path is not None:
+            from pytest_torchcompat.record import append_line
+
+            append_line(path, line)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Tell each call site, what it loaded and what became of it."""
+        loads = [line for line in self.lines if line["kind"] == "load"]
+        checks = [line for line in self.lines if line["kind"] == "check"]
+        for policy in Policy:
+            mine = sites([line for line in loads if line["policy"] == policy.value])
+            about = [line for line in checks if line["policy"] == policy.value]
+            if mine or about:
+                terminalreporter.section(f"torch.load under {policy.value}")
+                for text in (*check_lines(about), *site_lines(mine, loads)):
+                    terminalreporter.line(text)
+                if mine:
+                    terminalreporter.line(total(policy, mine))
+
+
+def sites(loads: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return one line for each site and file; of several the first that did not succeed."""
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for load in loads:
+        key = _key(load)
+        if key not in found or found[key]["outcome"] == "ok":
+            found[key] = load
+    return list(found.values())
+
+
+def _key(load: dict[str, Any]) -> tuple[str, ...]:
+    return (load["caller"], load["site"], load["file"])
+
+
+def check_lines(checks: Iterable[dict[str, Any]]) -> Iterable[str]:
+    """Tell each checkpoint's verdict, with its edition."""
+    from pytest_torchcompat.record import Record
+
+    for check in checks:
+        yield Record.from_dict(check).sentence
+
+
+def site_lines(mine: list[dict[str, Any]], all_loads: list[dict[str, Any]]) -> Iterable[str]:
+    """Tell each site: where, which file, and on a line of its own why it was not loaded."""
+    allowed = {
+        _key(load)
+        for load in all_loads
+        if load["policy"] == Policy.ALLOWLISTED.value and load["outcome"] == "ok"
+    }
+    for load in mine:
+        via = f" -> {load['site']}" if load["site"] != load["caller"] else ""
+        ok = load["outcome"] == "ok"
+        yield f"{load['caller']}{via}   {load['file']}{'   ok' if ok else ''}"
+        if load["overridden"]:
+            yield "    its explicit weights_only=False was overridden"
+        if not ok:
+            yield _reason(load, _key(load) in allowed)
+
+
+def _reason(load: dict[str, Any], passes_allowlisted: bool) -> str:
+    if load["outcome"] == "refused" and load["globals"]:
+        names = ", ".join(load["globals"])
+        strict = load["policy"] == Policy.STRICT.value
+        hint = "passes under allowlisted" if passes_allowlisted else f"next: {_next(load)}"
+        return f"    refused: {names}" + (f"      {hint}" if strict or not passes_allowlisted else "")
+    lines = (load["message"] or "").strip().splitlines()
+    return f"    {load['outcome']}: {load['exception']}: {lines[0] if lines else ''}".rstrip(": ")
+
+
+def _next(load: dict[str, Any]) -> str:
+    return f"torchcompat allowlist {load['file']}"
+
+
+def total(policy: Policy, mine: list[dict[str, Any]]) -> str:
+    """Count the sites, and say what the policy guarantees."""
+    ok = sum(load["outcome"] == "ok" for load in mine)
+    refused = sum(load["outcome"] == "refused" for load in mine)
+    parts = [f"{ok} pass {policy.value}"]
+    parts += [f"{refused} refused"] if refused else []
+    parts += [f"{len(mine) - ok - refused} fail"] if len(mine) > ok + refused else []
+    promise = " Nothing was loaded with weights_only=False." if policy.enforces else ""
+    noun = "site" if len(mine) == 1 else "sites"
+    return f"{len(mine)} {noun}: {', '.join(parts)}.{promise}"

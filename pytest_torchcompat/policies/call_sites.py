@@ -1,0 +1,61 @@
+"""Where ``torch.load`` was called from, and what to call the file."""
+
+from __future__ import annotations
+
+import os
+import sys
+import sysconfig
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_SITE_PACKAGES = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+_OWN = str(Path(__file__).parent)
+
+
+
+def call_sites(root: Path | None) -> tuple[str, str]:
+    """Return where ``torch.load`` was called, and the project's own line that led there."""
+    frames = [frame for frame in _frames() if not _is_machinery(frame)]
+    if not frames:
+        return ("", "")
+    own = [frame for frame in frames if _is_project(frame, root)]
+    return (_place(frames[0], root), _place(own[0] if own else frames[0], root))
+
+
+def _frames() -> Iterator[types.FrameType]:
+    frame: types.FrameType | None = sys._getframe(1)  # noqa: SLF001 - inspect.stack reads every source file
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _is_machinery(frame: types.FrameType) -> bool:
+    file = frame.f_code.co_filename
+    return file.startswith(_OWN) or file.endswith(os.path.join("torch", "serialization.py"))
+
+
+def _is_project(frame: types.FrameType, root: Path | None) -> bool:
+    file = frame.f_code.co_filename
+    inside = root is not None and file.startswith(str(root) + os.sep)
+    return inside and not file.startswith(_SITE_PACKAGES)
+
+
+def _place(frame: types.FrameType, root: Path | None) -> str:
+    return f"{_short(frame.f_code.co_filename, root)}:{frame.f_lineno}"
+
+
+def file_name(f: Any, root: Path | None) -> str:
+    if isinstance(f, (str, os.PathLike)):
+        return _short(os.fspath(f), root)
+    name = getattr(f, "name", None)
+    return _short(name, root) if isinstance(name, str) else f"<{type(f).__name__}>"
+
+
+def _short(path: str, root: Path | None) -> str:
+    """Return a path relative to the project or to site-packages, where it lies in one."""
+    for folder in (*_SITE_PACKAGES, *([str(root)] if root else [])):
+        if path.startswith(folder + os.sep):
+            return path[len(folder) + 1 :].replace(os.sep, "/")
+    return path

@@ -1,0 +1,24 @@
+"""How torch words a refusal."""
+
+from __future__ import annotations
+
+import re
+
+_REFUSAL = re.compile(
+    r"Weights only load failed[\s\S]*("
+    r"was not an allowed global|is blocked|unsupported class|Unsupported class"
+    r"|unrecognized function|types allowlisted|Can only build Tensor)"
+    r"|Cannot use ``weights_only=True`` with"
+    r"|Can not safely load weights when explicit pickle_module"
+)
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def is_refusal(message: str) -> bool:
+    """Whether an error says that torch refused a global, in the wording of torch 2.5 to 2.15."""
+    return bool(_REFUSAL.search(message))
+
+
+def plain(message: str) -> str:
+    """Return a message without the terminal colours that torch puts into it."""
+    return _ANSI.sub("", message)

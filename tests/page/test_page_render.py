@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+import synthetic_matrix
+from parsed_page import ParsedPage
+
+from matrix.page import text, view
+from matrix.page.render import render
+from pytest_torchcompat.outcome import Outcome
+from pytest_torchcompat.policies import Policy
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'`{{7*7}}\u202e\x00"
+
+
+@pytest.fixture(scope="module")
+def parsed(page):
+    return ParsedPage(page)
+
+
+def details(page: str) -> list[str]:
+    """Return the text of each verdict's details."""
+    parts = page.split("</body>", maxsplit=1)[0].split('<div popover="auto"')[1:]
+    return [ParsedPage("<div" + part).text for part in parts]
+
+
+def one(matrix, *starts: str) -> str:
+    """Return the details that begin with the first words and hold the others."""
+    found = [d for d in details(render(matrix)) if all(start in d for start in starts)]
+    assert found, f"no details with {starts}"
+    return found[0]
+
+
+def test_tags_are_balanced_and_ids_are_unique(parsed):
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert len(parsed.ids) > 100
+
+
+def test_every_reference_points_at_something_on_the_page(parsed):
+    assert set(parsed.names) <= set(parsed.ids)
+    assert {point[1:] for point in parsed.points if point.startswith("#")} <= set(parsed.ids)
+
+
+def test_nothing_is_fetched_from_elsewhere(parsed, page):
+    outside = {point for point in parsed.points if not point.startswith(("#", "data:"))}
+    assert outside == {"matrix.json"}
+    assert not re.search(r"@import|url\(|//[a-z]", page.split("<style>")[1].split("</style>")[0])
+
+
+def test_there_is_no_script_and_a_policy_that_allows_none(parsed):
+    assert "script" not in {tag for tag, _ in parsed.tags}
+    assert not [name for _, attrs in parsed.tags for name in attrs if name.startswith("on")]
+    (policy,) = [a["content"] for t, a in parsed.tags if t == "meta" and "http-equiv" in a]
+    assert policy.startswith("default-src 'none'; style-src 'unsafe-inline'")
+
+
+def test_the_same_matrix_makes_the_same_page(matrix, page):
+    assert render(matrix) == page
+
+
+def test_the_matrix_that_is_given_is_left_as_it_was(matrix):
+    render(matrix)
+    assert matrix == synthetic_matrix.matrix()
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_has_its_word_glyph_colour_and_meaning(parsed, page, outcome):
+    assert f"{view.GLYPHS[outcome]} {outcome.value} {outcome.meaning}" in parsed.text
+    assert parsed.named("button", outcome.value), "it is nowhere in the table"
+    assert (
+        f".{outcome.value} {{ --tone" in page
+        or f".{outcome.value}," in page
+        or (f", .{outcome.value} {{" in page)
+    )
+
+
+def test_no_two_outcomes_share_a_glyph():
+    assert len(set(view.GLYPHS.values())) == len(Outcome) == len(view.GLYPHS)
+
+
+def test_the_policies_are_the_packages_in_its_order(parsed):
+    assert list(view.POLICIES) == [policy.value for policy in Policy]
+    for policy, meaning in view.POLICIES.items():
+        assert f"{policy} {meaning}" in parsed.text
+
+
+def test_columns_are_the_torch_versions_in_the_given_order(matrix):
+    matrix["torch"].reverse()
+    columns = view.View(matrix).torch
+    assert columns == list(reversed(synthetic_matrix.TORCH))
+
+
+def test_rows_are_versions_in_their_order_and_checkpoints_where_there_are_several(matrix):
+    matrix["cells"].reverse()
+    sections = {section.library: section for section in view.View(matrix).sections}
+    rows = [(row.version, row.checkpoint) for row in sections["ultralytics"].rows]
+    both = ("ultralytics/yolov8n", "ultralytics/yolo11n")
+    assert rows == [(v, c) for v in ("8.1.0", "8.2.64", "8.3.162") for c in both]
+    assert [row.version for row in sections["torchaudio"].rows] == ["2.5.1", "2.11.0"]
+    assert sections["fairseq"].checkpoint == "rvc/hubert-base"
+
+
+def test_a_version_that_is_no_version_comes_last(matrix):
+    matrix["cells"].append(synthetic_matrix.cell("2.5.1", "torchaudio", "main", []))
+    (section,) = (s for s in view.View(matrix).sections if s.library == "torchaudio")
+    assert [row.version for row in section.rows] == ["2.5.1", "2.11.0", "main"]
+
+
+def test_a_row_has_the_policies_that_its_checks_ran_under(matrix):
+    rows = {s.library: s.rows[0].policies for s in view.View(matrix).sections}
+    assert rows["torchaudio"] == ("stock",)
+    assert rows["fairseq"] == ("stock", "patched", "allowlisted", "strict")
+
+
+def test_a_pair_that_is_not_in_the_plan_is_empty_and_not_a_verdict(matrix, page):
+    cells = [cell for cell in matrix["cells"] if cell["library"] == "torchaudio"]
+    empty = ParsedPage(page).named("td", "none")
+    assert len(empty) == 2 * len(matrix["torch"]) - len({(c["torch"], c["version"]) for c in cells})
+    assert not ParsedPage(render(matrix | {"cells": matrix["cells"][:7]})).named("td", "none")
+
+
+def test_a_cell_without_checks_is_shown_once_over_its_policies(parsed):
+    whole = parsed.named("td", "whole")
+    assert [attrs["rowspan"] for attrs in whole] == ["4"] * 4
+
+
+def test_a_check_that_its_cell_never_reached_is_not_run(matrix):
+    shown = one(matrix, "not-run under strict", "torch 2.13.0")
+    assert "SIGSEGV in stage load" in shown
+
+
+def test_two_pythons_in_one_slot_are_told_apart(page):
+    row = page.split('"py3.9-torch2.5.1-torchaudio2.5.1"')
+    assert ">py3.9</a>" in page
+    assert len(row) == 1, "the id must not be used as an HTML name"
+    assert "<small>3.9</small>" in page
+    assert "<small>3.12</small>" in page
+
+
+def test_details_say_what_happened_and_how_to_see_it_again(matrix):
+    shown = one(matrix, "✕ fail under stock", "torch 2.6.0")
+    for part in (
+        "ultralytics 8.1.0 on torch 2.6.0, Python 3.12",
+        "What happened at load _pickle.UnpicklingError Weights only load failed.",
+        "checkpoint ultralytics/yolov8n",
+        "edition replica",
+        f"sha256 {'31e20dde' * 8}",
+        "seconds import 2.8 s · load 20 ms",
+        "Globals beyond torch's own 3 ultralytics.nn.modules.block.C2f",
+        "Reproduce nox -s cell -- py3.12-torch2.6.0-ultralytics8.1.0",
+    ):
+        assert part in shown
+
+
+@pytest.mark.parametrize(
+    ("starts", "part"),
+    [
+        (("⊕ shimmed",), "shims hydra"),
+        (("≈ degraded",), "drift 0.031 from the baseline cell's output"),
+        (("✓ pass",), "forward 42.300 ms, median of 20 on cpu"),
+        (("✓ pass",), "measured by pytest-benchmark, perf_counter"),
+        (("✓ pass",), "output float32 1 \u00d7 84 \u00d7 8400, norm 812.5"),
+        (("↯ crash",), "Reason SIGSEGV in stage load"),
+        (("↯ crash",), "Last output loading dictionary"),
+        (("∅ unavailable",), "Reason Because torch==2.16.0.dev20261119 has no wheel for cp310"),
+        (("? infra",), "Reason No space left on device"),
+        (("○ not-run", "8.3.162"), "No check of this cell was recorded."),
+        (
+            ("✓ pass under allowlisted", "8.3.162"),
+            "Allowed by the library itself 1 builtins.getattr",
+        ),
+        (("⊘ refused", "8.2.64"), "was overridden 1 ultralytics/nn/tasks.py:742"),
+    ],
+)
+def test_details_hold_the_evidence_of_their_outcome(matrix, starts, part):
+    assert part in one(matrix, *starts)
+
+
+def test_a_diagnosis_is_shown(matrix):
+    matrix["cells"][0]["checks"][3]["diagnosis"] = "wo-fairseq-dictionary"
+    assert "diagnosis wo-fairseq-dictionary" in one(matrix, "⊘ refused", "fairseq")
+
+
+def test_the_command_survives_a_shell(matrix):
+    matrix["cells"][0]["id"] = "py3.10; rm -rf ."
+    assert "nox -s cell -- 'py3.10; rm -rf .'" in one(matrix, "fairseq", "torch 2.5.1")
+
+
+def test_the_top_says_which_run_this_is(parsed):
+    for part in (
+        "Run 2026-11-20T1031",
+        "Started 20 November 2026, 10:31 UTC",
+        "Finished 20 November 2026, 11:12 UTC after 41 min 36 s",
+        "Packages as of 20 November 2026, 10:31 UTC",
+        "Checkpoint edition replica asked for auto",
+        "PyTorch's own index could not be reached",
+    ):
+        assert part in parsed.text
+    assert "Incomplete" not in parsed.text
+
+
+def test_an_incomplete_run_says_so_in_its_title_and_first():
+    page = render(synthetic_matrix.matrix(complete=False, finished=None))
+    text_ = ParsedPage(page).text
+    assert "(incomplete)</title>" in page
+    assert "Incomplete run. 30 of 31 cells have a result." in text_
+    assert text_.index("Incomplete run.") < text_.index("Finished not yet")
+
+
+def test_a_narrowed_run_says_to_what():
+    chosen = {"torch": ["2.5.1", "2.6.0"], "library": []}
+    shown = ParsedPage(render(synthetic_matrix.matrix(selection=chosen))).text
+    assert "Only torch 2.5.1, 2.6.0" in shown
+    assert "Only library" not in shown
+
+
+def test_a_run_without_cells_is_a_page_that_says_so():
+    shown = ParsedPage(render(synthetic_matrix.matrix(cells=[], torch=[]))).text
+    assert "There is no cell in this run yet." in shown
+
+
+def test_counts_are_of_checks_and_of_cells(matrix):
+    tallies = {tally.outcome: tally for tally in view.View(matrix).tallies}
+    assert sum(tally.cells for tally in tallies.values()) == len(matrix["cells"])
+    checks = sum(len(cell["checks"]) for cell in matrix["cells"])
+    assert sum(tally.checks for tally in tallies.values()) == checks
+    assert (tallies["crash"].checks, tallies["crash"].cells) == (1, 1)
+    assert (tallies["unavailable"].checks, tallies["unavailable"].cells) == (0, 1)
+
+
+def test_each_environment_lists_its_distributions(parsed):
+    assert len([tag for tag, _ in parsed.tags if tag == "details"]) == 31
+    assert "torch 2.5.1+cu128 CUDA 12.8 GPU architectures sm_75 sm_90 sm_120" in parsed.text
+    assert "filelock 3.29.0" in parsed.text
+
+
+def test_hostile_text_is_inert_everywhere(matrix):
+    harmless = ParsedPage(render(_fill(matrix, "harmless")))
+    hostile = ParsedPage(render(_fill(matrix, HOSTILE)))
+    assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in harmless.tags]
+    assert not [name for _, attrs in hostile.tags for name in attrs if name.startswith("on")]
+    assert "script" not in {tag for tag, _ in hostile.tags}
+    assert "<img src=x onerror=alert(1)>\"'`{{7*7}}\\u202e\\u0000" in hostile.text
+
+
+def test_what_reorders_or_hides_text_never_reaches_the_page(matrix):
+    assert not set(render(_fill(matrix, HOSTILE))) & set("\u202e\x00")
+
+
+def test_a_very_long_message_is_cut(matrix):
+    matrix["cells"][0]["checks"][3]["message"] = "x" * 1_000_000
+    page = render(matrix)
+    assert len(page) < len(render(synthetic_matrix.matrix())) + text.LIMIT + 100
+    assert "994,000 more characters in matrix.json" in page
+
+
+def _fill(matrix, words):
+    """Put the words wherever a library, a file or a package could put its own."""
+    matrix["notes"] = [words]
+    for cell in matrix["cells"]:
+        cell["reason"] = cell["why"] = words
+        cell["distributions"] = dict.fromkeys(cell["distributions"], words)
+        for check in cell["checks"]:
+            check.update(dict.fromkeys(("exception", "message", "output", "diagnosis"), words))
+            check.update(globals=[words], overridden=[words, words], library=words)
+    return matrix

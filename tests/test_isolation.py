@@ -1,0 +1,181 @@
+"""A task in a child: data, a signal or a timeout comes back, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from pytest_torchcompat.isolation import Died, Nursery, Returned, TimedOut
+
+STATE = {"prepared": 0, "touched": False}
+
+
+def prepare():
+    STATE["prepared"] += 1
+
+
+def die_in_preparation():
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def hang_in_preparation():
+    signal.pause()
+
+
+def look(say):
+    return dict(STATE), os.getpid()
+
+
+def touch(say):
+    STATE["touched"] = True
+
+
+def segfault(say):
+    say("forward")
+    print("last words", flush=True)
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def hang(say):
+    say("load")
+    signal.pause()
+
+
+def take_too_much_memory(say):
+    limit = 512 * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    bytearray(2 * limit)
+
+
+def raise_in_task(say):
+    raise ValueError("nobody hears this")
+
+
+def leave_a_child_behind(say):
+    child = subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"])
+    return child.pid
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat") as file:
+        return file.read().split()[2] != "Z"
+
+
+@pytest.fixture(params=["fork", "spawn"])
+def nursery(request):
+    with Nursery(prepare, request.param) as found:
+        yield found
+
+
+def test_a_task_returns_its_value(nursery):
+    result = nursery.run(look, timeout=60)
+    assert isinstance(result, Returned)
+    assert result.value[0] == {"prepared": 1, "touched": False}
+
+
+def test_what_one_task_changes_the_next_does_not_see(nursery):
+    nursery.run(touch, timeout=60)
+    assert nursery.run(look, timeout=60).value[0]["touched"] is False
+
+
+def test_tasks_share_one_preparation_and_run_in_processes_of_their_own():
+    with Nursery(prepare, "fork") as nursery:
+        answers = [nursery.run(look, timeout=60).value for _ in range(3)]
+    assert [state["prepared"] for state, _ in answers] == [1, 1, 1]
+    assert len({pid for _, pid in answers} | {os.getpid()}) == 4
+
+
+def test_a_segfault_is_told_with_its_signal_stage_and_last_output(nursery):
+    result = nursery.run(segfault, timeout=60)
+    assert isinstance(result, Died)
+    assert result.reason == "signal SIGSEGV"
+    assert result.stage == "forward"
+    assert "last words" in result.output
+
+
+def test_after_a_crash_the_next_task_runs(nursery):
+    nursery.run(segfault, timeout=60)
+    assert isinstance(nursery.run(look, timeout=60), Returned)
+
+
+def test_a_hang_is_told_with_its_stage_and_killed(nursery):
+    result = nursery.run(hang, timeout=1)
+    assert isinstance(result, TimedOut)
+    assert result.stage in ("load", None)  # spawning may take the second that it has
+
+
+def test_a_hang_in_preparation_is_a_timeout_without_a_stage():
+    with Nursery(hang_in_preparation, "fork") as nursery:
+        result = nursery.run(look, timeout=0.5)
+    assert isinstance(result, TimedOut)
+    assert result.stage is None
+
+
+def test_a_crash_in_preparation_is_told_with_its_signal():
+    with Nursery(die_in_preparation, "fork") as nursery:
+        assert nursery.run(look, timeout=60).reason == "signal SIGSEGV"
+
+
+def test_too_much_memory_ends_that_task_alone():
+    with Nursery(prepare, "fork") as nursery:
+        result = nursery.run(take_too_much_memory, timeout=60)
+        assert isinstance(result, Died)
+        assert "MemoryError" in result.output
+        assert isinstance(nursery.run(look, timeout=60), Returned)
+
+
+def test_a_kill_by_the_system_is_named_with_a_guess():
+    assert Died(-signal.SIGKILL, None, "").reason == "signal SIGKILL (out of memory?)"
+    assert Died(3, None, "").reason == "exit code 3"
+
+
+def test_an_exception_in_a_task_is_in_its_output(nursery):
+    result = nursery.run(raise_in_task, timeout=60)
+    assert isinstance(result, Died)
+    assert "ValueError: nobody hears this" in result.output
+
+
+def test_what_a_task_started_goes_with_it():
+    with Nursery(prepare, "fork") as nursery:
+        pid = nursery.run(leave_a_child_behind, timeout=60).value
+    assert not alive(pid)
+
+
+def test_children_go_when_the_parent_is_killed(tmp_path):
+    program = tmp_path / "parent.py"
+    program.write_text(
+        textwrap.dedent("""
+        import os, signal, sys
+        from pytest_torchcompat.isolation import Nursery
+        def nothing(): pass
+        def tell(say):
+            print("child", os.getpid(), os.getppid(), file=open(sys.argv[1], "w"), flush=True)
+            signal.pause()
+        Nursery(nothing, "fork").run(tell, timeout=60)
+        """)
+    )
+    told = tmp_path / "told"
+    parent = subprocess.Popen([sys.executable, str(program), str(told)])
+    until(lambda: told.exists() and told.read_text().endswith("\n"))
+    pids = [int(word) for word in told.read_text().split()[1:]]
+    parent.kill()
+    parent.wait()
+    until(lambda: not any(map(alive, pids)))
+
+
+def until(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        os.sched_yield()
