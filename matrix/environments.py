@@ -31,6 +31,9 @@ from pytest_torchcompat.outcome import Outcome
 # uv says "Caused by" chains; 25 lines hold the sentence and its hint, and not a build's whole log.
 WORDS_LINES = 25
 
+# What uv says on the way, before what went wrong.
+GREETINGS = ("Using Python", "Using CPython", "Creating virtual environment", "Resolved ")
+
 # What a fault of the network or of the machine looks like in uv's words. Anything else says
 # something about the cell.
 INFRA = re.compile(
@@ -109,6 +112,10 @@ class NoEnvironment:
     reason: str
 
 
+class BuildError(TorchcompatError):
+    """uv can't build what every cell needs."""
+
+
 class Environments(Protocol):
     """Makes and deletes the environments of cells."""
 
@@ -120,7 +127,14 @@ class Environments(Protocol):
 
 
 def classify(words: str) -> NoEnvironment:
-    """Return what uv's output says about a cell."""
+    """
+    Return what uv's output says about a cell.
+
+    Raises ``BuildError`` where it says that uv does not know an argument: that is about uv.
+    """
+    if "error: unexpected argument" in words:
+        message = f"this uv is too old for the sweep; install a newer one: {trimmed(words)}"
+        raise BuildError(message)
     infra = bool(INFRA.search(words))
     return NoEnvironment(Outcome.INFRA if infra else Outcome.UNAVAILABLE, trimmed(words))
 
@@ -128,17 +142,11 @@ def classify(words: str) -> NoEnvironment:
 def trimmed(words: str) -> str:
     """Return uv's words without its greeting, and of a long build log the beginning and the end."""
     lines = [line.rstrip() for line in words.splitlines() if line.strip()]
-    lines = [
-        line for line in lines if not line.startswith(("Using Python", "Resolved ", "Using C"))
-    ]
+    lines = [line for line in lines if not line.startswith(GREETINGS)]
     if len(lines) > WORDS_LINES:
         half = WORDS_LINES // 2
         lines = [*lines[:half], "[...]", *lines[-half:]]
     return "\n".join(lines).removeprefix("error: ") or "uv failed and said nothing"
-
-
-class BuildError(TorchcompatError):
-    """The wheel of this project could not be built."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +235,7 @@ class UvEnvironments:
         if cell.excludes:
             command += ["--excludes", str(self._excludes(cell))]
         if links:
-            command += ["--find-links", str(links), "--no-build-package", cell.library]
+            command += ["--find-links", str(links), "--only-binary", cell.library]
         return [*command, *cell.requirements, str(self._plugin)]
 
     def _frozen(self, cell: PlannedCell) -> list[str]:

@@ -190,17 +190,15 @@ def choose_python(
     Where the machine has none of them the first is returned, which uv may be able to fetch;
     ``None`` where no Python has wheels of both.
     """
-    fitting = _in_preference(row, [python for python in _pythons(torch) if _fits(python, release)])
+    fitting = [python for python in _newest_first(torch) if _fits(python, release)]
+    wanted = [python for python in row.pythons if python in fitting]
     described = [python for python in fitting if python in release.classified]
-    wanted = [python for python in fitting if python in row.pythons]
-    for group in (wanted, described, fitting):
-        for python in group:
-            if has_python(python):
-                return python
-    return next(iter(fitting), None)
+    order = wanted if row.only_pythons else wanted + described + fitting
+    here = (python for python in order if has_python(python))
+    return next(here, next(iter(order), None))
 
 
-def _pythons(torch: Release) -> list[str]:
+def _newest_first(torch: Release) -> list[str]:
     return sorted(torch.pythons or (), key=Version, reverse=True)
 
 
@@ -208,11 +206,6 @@ def _fits(python: str, release: Release) -> bool:
     built = release.pythons is None or python in release.pythons
     # The last patch stands for the minor: a floor such as >=3.9.2 does not rule 3.9 out.
     return built and SpecifierSet(release.requires_python).contains(f"{python}.99")
-
-
-def _in_preference(row: Library, fitting: list[str]) -> list[str]:
-    wanted = [python for python in row.pythons if python in fitting]
-    return wanted if row.only_pythons else wanted + [p for p in fitting if p not in wanted]
 
 
 def make_plan(heading: Heading, selection: Selection, world: World) -> Plan:

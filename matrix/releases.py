@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +31,7 @@ from pytest_torchcompat.errors import TorchcompatError
 
 # uv reads the first two, pip the third; the sweep asks the index that they ask.
 INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
+NAMED_URL = re.compile(r"^[\w.-]+=(?=\w+://)")
 TIMEOUT = 60.0
 PROBE_TIMEOUT = 5.0
 PYTHON_CLASSIFIER = "Programming Language :: Python :: "
@@ -73,8 +75,8 @@ def endpoint(environ: Mapping[str, str] = os.environ) -> str:
     """Return the index that uv and pip are set to, else the library's own default."""
     urls = (environ.get(name, "") for name in INDEX_VARIABLES)
     # A URL may stand behind a name, as in NAME=URL.
-    named = (url.partition("=")[2] if "://" in url.partition("=")[2] else url for url in urls)
-    return next((url for url in named if url), PYPI_SIMPLE_ENDPOINT)
+    unnamed = (NAMED_URL.sub("", url) for url in urls)
+    return next((url for url in unnamed if url), PYPI_SIMPLE_ENDPOINT)
 
 
 class IndexReleases:

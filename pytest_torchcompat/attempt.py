@@ -21,9 +21,10 @@ from pytest_torchcompat.forward import device_of, fingerprint, measure
 from pytest_torchcompat.isolation import Died, Nursery, Result, Returned, TimedOut
 from pytest_torchcompat.libraries import Library
 from pytest_torchcompat.outcome import Outcome, Stage
-from pytest_torchcompat.policies import Load, Policy, Rules
+from pytest_torchcompat.policies import Policy
 from pytest_torchcompat.policies.interception import applied
 from pytest_torchcompat.policies.refusals import is_refusal, plain
+from pytest_torchcompat.policies.rules import Load, Rules
 from pytest_torchcompat.record import Record
 
 MESSAGE = 4000  # characters of an exception's message that are kept

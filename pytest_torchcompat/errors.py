@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import pickle
 from collections.abc import Iterable
 
 
@@ -31,17 +29,10 @@ class RecordError(TorchcompatError):
     """A record or a run's file does not have the form that its schema number promises."""
 
 
-class PolicyRefusedError(TorchcompatError, pickle.UnpicklingError):
-    """
-    A policy refused a file before torch read it.
-
-    It is an ``UnpicklingError`` as torch's own refusal is, so that code that handles the one
-    handles the other.
-    """
-
-
 def unknown_name(kind: str, name: str, valid: Iterable[str]) -> UnknownNameError:
     """Return an error that lists the valid names and suggests the nearest."""
+    import difflib  # start-up does not pay for it
+
     names = list(valid)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -21,8 +21,8 @@ from pytest_torchcompat.checkpoints.fetch import locate
 from pytest_torchcompat.errors import FetchError
 from pytest_torchcompat.isolation import die_with_parent
 from pytest_torchcompat.outcome import Outcome
-from pytest_torchcompat.plugin.enforcement import note
 from pytest_torchcompat.plugin.state import State, state_of
+from pytest_torchcompat.plugin.summary import note
 from pytest_torchcompat.policies import Policy
 from pytest_torchcompat.record import Record
 

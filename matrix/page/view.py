@@ -84,9 +84,14 @@ class Slot:
 
 @dataclass(frozen=True)
 class Row:
-    """One library version, and its checkpoint where the library has several."""
+    """
+    One library version, and its checkpoint where the library has several.
 
-    version: str
+    A library that is paired with torch has another version in each column: all are one row, and
+    each slot names its own.
+    """
+
+    versions: tuple[str, ...]
     checkpoint: str
     why: str
     policies: tuple[str, ...]
@@ -136,13 +141,13 @@ class View:
     @property
     def editions(self) -> list[str]:
         """Which editions of the checkpoints the verdicts are about."""
-        return _unique(check["edition"] for cell in self.cells for check in cell["checks"])
+        return _unique(check["edition"] for cell in self.cells for check in _ran(cell))
 
     @property
     def tallies(self) -> list[Tally]:
         """The legend: every outcome there is, from best to least telling."""
         cells = Counter(cell["outcome"] for cell in self.cells)
-        checks = Counter(check["outcome"] for cell in self.cells for check in cell["checks"])
+        checks = Counter(check["outcome"] for cell in self.cells for check in _shown(cell))
         return [
             Tally(o.value, GLYPHS[o], MEANINGS[o], checks[o.value], cells[o.value]) for o in Outcome
         ]
@@ -164,10 +169,9 @@ class View:
     def _section(self, library: str) -> Section:
         cells = [cell for cell in self.cells if cell["library"] == library]
         checkpoints = _unique(check["checkpoint"] for cell in cells for check in cell["checks"])
-        versions = sorted(_unique(cell["version"] for cell in cells), key=_version_key)
         rows = [
-            self._row([c for c in cells if c["version"] == version], checkpoint, first=not number)
-            for version in versions
+            self._row([c for c in cells if c["version"] in versions], checkpoint, first=not number)
+            for versions in _rows_of_versions(cells)
             for number, checkpoint in enumerate(checkpoints or [""])
         ]
         return Section(library, checkpoints[0] if len(checkpoints) == 1 else "", tuple(rows))
@@ -180,7 +184,8 @@ class View:
             for torch in self.torch
         )
         why = reasons[0] if first and len(reasons) == 1 else ""
-        return Row(cells[0]["version"], checkpoint, why, policies, tuple(slots))
+        versions = sorted(_unique(cell["version"] for cell in cells), key=_version_key)
+        return Row(tuple(versions), checkpoint, why, policies, tuple(slots))
 
     def _slot(self, cells: Sequence[Cell], checkpoint: str, policies: Sequence[str]) -> Slot:
         if not any(_checks(cell, checkpoint) for cell in cells):
@@ -210,12 +215,30 @@ class View:
         return self._marks[key]
 
 
+def _ran(cell: Cell) -> list[Check]:
+    return [check for check in cell["checks"] if check["outcome"] != Outcome.NOT_RUN.value]
+
+
+def _shown(cell: Cell) -> list[Check]:
+    # Where nothing ran, the cell's own verdict (unavailable, say) tells more than that of its
+    # checks, which is not-run for each.
+    return list(cell["checks"]) if _ran(cell) else []
+
+
 def _checks(cell: Cell, checkpoint: str) -> list[Check]:
-    return [check for check in cell["checks"] if check["checkpoint"] == checkpoint]
+    return [check for check in _shown(cell) if check["checkpoint"] == checkpoint]
+
+
+def _rows_of_versions(cells: Sequence[Cell]) -> list[list[str]]:
+    versions = sorted(_unique(cell["version"] for cell in cells), key=_version_key)
+    pairs = {(cell["torch"], cell["version"]) for cell in cells}
+    paired = len(pairs) == len({torch for torch, _ in pairs})
+    return [versions] if paired else [[version] for version in versions]
 
 
 def _policies(cells: Iterable[Cell], checkpoint: str) -> tuple[str, ...]:
-    seen = _unique(c["policy"] for cell in cells for c in _checks(cell, checkpoint))
+    planned = (check for cell in cells for check in cell["checks"])
+    seen = _unique(check["policy"] for check in planned if check["checkpoint"] == checkpoint)
     known = [policy for policy in POLICIES if policy in seen]
     return tuple(known + [name for name in seen if name not in POLICIES]) or tuple(POLICIES)
 

@@ -23,7 +23,7 @@ _STANDARD = frozenset(
     or ("_codecs", "argparse", "builtins", "collections", "copyreg", "datetime", "pathlib")
 )
 _NUMPY_DTYPES = (
-    "# numpy's dtype classes are not named in the file. Add those that torch then asks for, such as",
+    "# The file does not name numpy's dtype classes. Add those that torch asks for next, such as",
     "#   torch.serialization.add_safe_globals([type(numpy.dtype('float64'))])",
 )
 
@@ -97,9 +97,9 @@ def _refuse(scan: Scan) -> None:
         raise TorchcompatError(escaped(message))
     if not scan.weights_only:
         message = (
-            f"no allow-list for {path}. weights_only=True cannot read a plain pickle, nor one of"
-            " protocol 3 and later. Where you trust it, save it with torch.save(..."
-            ", pickle_protocol=2)."
+            f"no allow-list for {path}. weights_only=True reads neither a plain pickle nor the"
+            " opcodes of pickle protocols 0, 1, 4 and 5, whatever is allowed. Where you trust it,"
+            " save it with torch.save(..., pickle_protocol=2)."
         )
         raise TorchcompatError(message)
 

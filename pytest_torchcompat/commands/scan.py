@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,9 +18,16 @@ from pytest_torchcompat.scan import Scan, Verdict, scan_path
 from pytest_torchcompat.scan.allowlists import MEASURED, spelled
 from pytest_torchcompat.scan.refusals import NEXT_STEPS, Reason
 
-_SUFFIXES = frozenset(
-    ".bin .ckpt .model .mar .pickle .pkl .pt .pt2 .pth .pyt .safetensors .tar .th .weights".split()  # noqa: SIM905
+_SUFFIXES = (
+    *(".bin", ".ckpt", ".mar", ".model", ".pickle", ".pkl", ".pt", ".pt2", ".pth"),
+    *(".safetensors", ".tar", ".th", ".weights"),
 )
+_NO_CHECKPOINT = (
+    Reason.NOT_A_CHECKPOINT.value,
+    Reason.DOWNLOAD_FAULT.value,
+    Reason.EMPTY.value,
+)
+_NOTHING = "No checkpoint found. Name a file to have it read whatever it is.\n"
 _DANGEROUS, _REFUSED = 1, 2
 _WEIGHTS_ONLY_BY_DEFAULT = (2, 6)
 
@@ -47,9 +55,6 @@ def run(args: argparse.Namespace) -> int:
     return _exit_code(scans)
 
 
-_NOTHING = "No checkpoint found. Name a file to have it read whatever it is.\n"
-
-
 def _exit_code(scans: Sequence[Scan]) -> int:
     verdicts = {scan.verdict for scan in scans}
     if Verdict.REFUSED in verdicts:
@@ -68,15 +73,11 @@ def _scans(path: Path) -> Iterator[Scan]:
             yield scan
 
 
-_NO_CHECKPOINT = frozenset(
-    reason.value for reason in (Reason.NOT_A_CHECKPOINT, Reason.DOWNLOAD_FAULT, Reason.EMPTY)
-)
-
-
 def _files(folder: Path) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
         folders.sort()
-        yield from (path for path in (Path(parent, name) for name in sorted(names)))
+        paths = (Path(parent, name) for name in sorted(names))
+        yield from (path for path in paths if path.is_file() or not path.exists())
 
 
 def _scanned(path: Path) -> Scan:
@@ -168,5 +169,5 @@ def _from_2_6(scan: Scan) -> str:
 
 def _next_step(scan: Scan) -> str:
     if scan.verdict is Verdict.NEEDS_ALLOWLIST:
-        return f"torchcompat allowlist {scan.path}" if scan.weights_only else ""
+        return f"torchcompat allowlist {shlex.quote(scan.path)}" if scan.weights_only else ""
     return scan.next_step

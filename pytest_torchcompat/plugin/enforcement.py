@@ -10,6 +10,7 @@ import pytest
 
 from pytest_torchcompat.plugin import marks
 from pytest_torchcompat.plugin.options import SETTINGS
+from pytest_torchcompat.plugin.summary import note
 from pytest_torchcompat.policies import Policy
 
 FIXTURES = frozenset(
@@ -48,21 +49,21 @@ def held_for(node: pytest.Item | pytest.Collector, policy: Policy | None) -> Ite
         return
     from pytest_torchcompat.plugin.state import state_of
     from pytest_torchcompat.policies.interception import applied
+    from pytest_torchcompat.policies.rules import Load
 
     state = state_of(node.config)
+    state.loads.clear()
     node.config.stash[_HELD] = True
+
+    def keep(load: Load) -> None:
+        state.loads.append(load)
+        note(node, load.to_dict())
+
     try:
-        with applied(policy, state.rules, lambda load: note(node, load.to_dict())):
+        with applied(policy, state.rules, keep):
             yield
     finally:
         node.config.stash[_HELD] = False
-
-
-def note(node: pytest.Item | pytest.Collector, line: dict[str, object]) -> None:
-    """Keep a line of the report until the next report of pytest's carries it away."""
-    from pytest_torchcompat.plugin.state import state_of
-
-    state_of(node.config).pending.append({**line, "test": node.nodeid})
 
 
 def _torch_imports(config: pytest.Config) -> bool:

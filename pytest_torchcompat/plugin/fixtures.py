@@ -7,18 +7,18 @@ import importlib.util
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from pytest_torchcompat.checkpoints.catalogue import CheckpointFile
 from pytest_torchcompat.errors import FetchError, TorchcompatError
-from pytest_torchcompat.outcome import Outcome, Stage
+from pytest_torchcompat.outcome import Stage
 from pytest_torchcompat.plugin import marks
-from pytest_torchcompat.plugin.enforcement import note, policy_of
 from pytest_torchcompat.plugin.options import SETTINGS
-from pytest_torchcompat.plugin.state import State, state_of
-from pytest_torchcompat.policies import Policy
+
+if TYPE_CHECKING:  # what every pytest session imports is kept light
+    from pytest_torchcompat.checkpoints.catalogue import CheckpointFile
+    from pytest_torchcompat.plugin.subject import Subject
 
 NO_TORCH = "torch is not installed; python -m pip install 'pytest-torchcompat[torch]'"
 NO_CHECKPOINT = (
@@ -41,71 +41,21 @@ def torchcompat_checkpoint(request: pytest.FixtureRequest) -> CheckpointFile:
     identifier = getattr(request, "param", ids[0] if ids else None)
     if identifier is None:
         pytest.fail(NO_CHECKPOINT, pytrace=False)
-    state = state_of(request.config)
     try:
-        return _located(state, identifier)
+        return _located(request.config, identifier)
     except FetchError as error:
         pytest.fail(f"infra: {error}", pytrace=False)
     except TorchcompatError as error:
         pytest.fail(f"@pytest.mark.torchcompat_checkpoint: {error}", pytrace=False)
 
 
-def _located(state: State, identifier: str) -> CheckpointFile:
+def _located(config: pytest.Config, identifier: str) -> CheckpointFile:
     from pytest_torchcompat.checkpoints.fetch import locate
+    from pytest_torchcompat.plugin.state import state_of
 
+    state = state_of(config)
     row = state.catalogue.get(identifier)
     return locate(row, state.settings.edition, state.settings.cache)
-
-
-class Subject:
-    """One checkpoint in one test: loads it, times it, and notes what became of it."""
-
-    def __init__(self, node: pytest.Item, file: CheckpointFile) -> None:
-        self.node = node
-        self.file = file
-        self.state = state_of(node.config)
-        self.policy = policy_of(node) or self.state.settings.policies[0]
-        self.shims: tuple[str, ...] = ()
-        self.found: dict[str, Any] = {}
-
-    @property
-    def library(self) -> Any:
-        """The adapter of the checkpoint's library."""
-        return self.state.libraries.get(self.file.checkpoint.library)
-
-    def attempted(self, stage: Stage, action: Callable[[], Any]) -> Any:
-        """Run a stage, keeping its outcome whether it raises or not."""
-        from pytest_torchcompat.policies.refusals import is_refusal, plain
-
-        self.found["stage"] = stage
-        try:
-            return action()
-        except Exception as error:
-            message = plain(str(error))
-            refused = self.policy is not Policy.STOCK and is_refusal(message)
-            self.found["outcome"] = Outcome.REFUSED if refused else Outcome.FAIL
-            self.found["exception"] = type(error).__name__
-            self.found["message"] = message
-            raise
-
-    def note(self) -> None:
-        """Add the check's record to the report, if anything was attempted."""
-        if "stage" not in self.found:
-            return
-        from pytest_torchcompat.record import Record
-
-        worked = Outcome.SHIMMED if self.shims else Outcome.PASS
-        values = {"outcome": worked, **self.found}
-        record = Record(
-            checkpoint=self.file.checkpoint.id,
-            edition=self.file.edition.value,
-            sha256=self.file.sha256,
-            library=self.file.checkpoint.library,
-            policy=self.policy.value,
-            shims=self.shims,
-            **values,
-        )
-        note(self.node, record.to_dict())
 
 
 @pytest.fixture
@@ -116,6 +66,8 @@ def _torchcompat_subject(
 ) -> Iterator[Subject]:
     if importlib.util.find_spec("torch") is None:
         pytest.skip(NO_TORCH)
+    from pytest_torchcompat.plugin.subject import Subject
+
     subject = Subject(request.node, torchcompat_checkpoint)
     yield subject
     subject.note()

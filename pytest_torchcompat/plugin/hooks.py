@@ -30,6 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("help", False) or config.getoption("version", 0):
         return
     config.stash[SETTINGS] = options.resolve(config)
+    config.stash[summary.PENDING] = []
     config.pluginmanager.register(_Boundary(), "torchcompat-boundary")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(summary.Writer(config), "torchcompat-writer")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
 from pytest_torchcompat.checkpoints.catalogue import Catalogue
 from pytest_torchcompat.libraries import Libraries
 from pytest_torchcompat.plugin.options import SETTINGS, Settings
-from pytest_torchcompat.policies import Rules
+from pytest_torchcompat.policies.rules import Load, Rules
 
 
 @dataclass
@@ -21,8 +20,7 @@ class State:
     catalogue: Catalogue
     libraries: Libraries
     rules: Rules
-    pending: list[dict[str, Any]] = field(default_factory=list)
-    open_shims: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    loads: list[Load] = field(default_factory=list)
 
 
 STATE = pytest.StashKey[State]()

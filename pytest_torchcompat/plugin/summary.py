@@ -11,17 +11,20 @@ from pytest_torchcompat.plugin.options import SETTINGS
 from pytest_torchcompat.policies import Policy
 
 ATTRIBUTE = "torchcompat"
-SEEN = pytest.StashKey["list[dict[str, Any]]"]()
+PENDING = pytest.StashKey["list[dict[str, Any]]"]()
+
+
+def note(node: pytest.Item | pytest.Collector, line: dict[str, Any]) -> None:
+    """Keep a line until the next report of pytest's carries it away."""
+    node.config.stash[PENDING].append({**line, "test": node.nodeid})
 
 
 def attach(config: pytest.Config, report: Any) -> None:
     """Put the pending lines on a report: plain data, so that it crosses processes."""
-    from pytest_torchcompat.plugin.state import STATE
-
-    state = config.stash.get(STATE, None)
-    if state is not None and state.pending:
-        setattr(report, ATTRIBUTE, list(state.pending))
-        state.pending.clear()
+    pending = config.stash[PENDING]
+    if pending:
+        setattr(report, ATTRIBUTE, list(pending))
+        pending.clear()
 
 
 class Writer:

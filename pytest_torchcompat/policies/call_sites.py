@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _SITE_PACKAGES = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
-_OWN = str(Path(__file__).parent)
+_OWN = str(Path(__file__).parents[1]) + os.sep
 
 
 

@@ -17,17 +17,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Callable
 
-from pytest_torchcompat.errors import PolicyRefusedError
-from pytest_torchcompat.policies import Load, Policy, Rules
+from pytest_torchcompat.policies import Policy
 from pytest_torchcompat.policies.call_sites import call_sites, file_name
-from pytest_torchcompat.policies.refusals import is_refusal, plain
+from pytest_torchcompat.policies.refusals import PolicyRefusedError, is_refusal, plain
+from pytest_torchcompat.policies.rules import Load, Rules
 from pytest_torchcompat.policies.safe_globals import allowed_by_library, registered
 from pytest_torchcompat.scan import Scan, Verdict, allowed_by_torch, scan_file
 
 FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 FORCE_NOT = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 _HOOK = "_torchcompat_load"
-NEWEST = "999"  # builtins.set, say, is no risk on torch 2.5 since 2.6 allows it unasked
+NEWEST = "999.0"  # builtins.set, say, is no risk on torch 2.5 since 2.6 allows it unasked
 
 
 @contextlib.contextmanager

@@ -1,8 +1,21 @@
-"""How torch words a refusal."""
+"""How we refuse a file, and how torch words a refusal."""
 
 from __future__ import annotations
 
+import pickle
 import re
+
+from pytest_torchcompat.errors import TorchcompatError
+
+
+class PolicyRefusedError(TorchcompatError, pickle.UnpicklingError):
+    """
+    A policy refused a file before torch read it.
+
+    It is an ``UnpicklingError`` as torch's own refusal is, so that code that handles the one
+    handles the other.
+    """
+
 
 _REFUSAL = re.compile(
     r"Weights only load failed[\s\S]*("

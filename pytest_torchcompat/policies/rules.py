@@ -1,0 +1,61 @@
+"""What a policy may register and execute, and what is noted of a load."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from pytest_torchcompat.policies import Policy
+
+
+@dataclass(frozen=True)
+class Rules:
+    """
+    What a policy may register and what it may execute.
+
+    ``known`` maps the sha256 of each verified file to the globals that it needs, ``allow`` are
+    names that the user allowed for every file, ``trust`` are globs of paths, or hashes, that
+    ``patched`` may execute. ``root`` is the project's folder, for naming its own call sites.
+    """
+
+    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    allow: tuple[str, ...] = ()
+    trust: tuple[str, ...] = ()
+    root: Path | None = None
+
+    def allowed(self, sha256: str) -> tuple[str, ...]:
+        """Return the names that ``allowlisted`` registers for a file."""
+        return tuple(dict.fromkeys((*self.known.get(sha256, ()), *self.allow)))
+
+    def trusts(self, file: str, sha256: str) -> bool:
+        """Whether ``patched`` may execute a file: it is verified, or the user named it."""
+        names = (file, Path(file).name, sha256)
+        named = any(fnmatch(name, glob) for name in names for glob in self.trust)
+        return sha256 in self.known or named
+
+
+@dataclass(frozen=True)
+class Load:
+    """One call of ``torch.load``: where it was made, what it read and what became of it."""
+
+    policy: Policy
+    site: str
+    caller: str
+    file: str
+    sha256: str = ""
+    globals: tuple[str, ...] = ()
+    overridden: bool = False
+    allowed_by_library: tuple[str, ...] = ()
+    outcome: str = "ok"
+    exception: str | None = None
+    message: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data that JSON and pytest-xdist can carry."""
+        data = {**self.__dict__, "policy": self.policy.value}
+        data["globals"] = list(self.globals)
+        data["allowed_by_library"] = list(self.allowed_by_library)
+        return {"kind": "load", **data}

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from pytest_torchcompat import __version__
+from pytest_torchcompat.commands import cli, scan
+from pytest_torchcompat.errors import TorchcompatError
+
+
+@pytest.mark.parametrize("command", ["scan", "allowlist", "fetch"])
+def test_each_command_has_help(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([command, "--help"])
+
+    assert caught.value.code == 0
+    assert f"usage: torchcompat {command}" in capsys.readouterr().out
+
+
+def test_the_version_is_shown(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+
+    assert capsys.readouterr().out == f"torchcompat {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["scna"], ["scan"]])
+def test_wrong_arguments_are_a_usage_error(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+
+    assert caught.value.code == 2
+    assert "usage: torchcompat" in capsys.readouterr().err
+
+
+def test_an_error_on_purpose_is_a_sentence(monkeypatch, capsys):
+    def fail(_):
+        message = "the model is in the other castle."
+        raise TorchcompatError(message)
+
+    monkeypatch.setattr(scan, "run", fail)
+
+    assert cli.main(["scan", "x.pt"]) == 2
+    assert capsys.readouterr().err == "torchcompat: the model is in the other castle.\n"
+
+
+def test_an_error_not_on_purpose_is_not_hidden(monkeypatch):
+    def fail(_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(scan, "run", fail)
+
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["scan", "x.pt"])
+
+
+def test_scanning_imports_neither_torch_nor_the_hub(tmp_path):
+    (tmp_path / "x.pt").write_bytes(b"N.")
+    script = (
+        "import sys; from pytest_torchcompat.commands.cli import main; main(sys.argv[1:]);"
+        "assert not {'torch', 'huggingface_hub'} & set(sys.modules)"
+    )
+    command = [sys.executable, "-c", script, "scan", str(tmp_path)]
+
+    assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_a_terminal_of_another_encoding_shows_what_it_lacks_escaped(tmp_path):
+    (tmp_path / "x.pt").write_bytes(b"N.")
+    command = [sys.executable, "-m", "pytest_torchcompat.commands.cli", "scan", "x.pt"]
+    script = "import sys; from pytest_torchcompat.commands.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", script, "scan", "x.pt"]
+    environment = {"PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert r"\u2026" in done.stdout

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import pickle
+import zipfile
+from argparse import Namespace
+
+import pytest
+
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint, Replica
+from pytest_torchcompat.checkpoints.rows import catalogue
+from pytest_torchcompat.commands.cli import main
+from pytest_torchcompat.commands.display import escaped, human_size
+from pytest_torchcompat.commands.scan import report
+from pytest_torchcompat.scan import scan_file
+
+
+def checkpoint(pickled):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("archive/data.pkl", pickled)
+        archive.writestr("archive/version", b"3\n")
+    return buffer.getvalue()
+
+
+SAFE = checkpoint(b"N.")
+NEEDY = checkpoint(pickle.dumps(Namespace(lr=0.1), 2))
+DANGEROUS = checkpoint(b"cos\ngetpid\n)R.")
+REFUSED = checkpoint(b"\x82\x01.")
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def write(**files):
+        for name, data in files.items():
+            (tmp_path / f"{name}.pt").write_bytes(data)
+
+    return write
+
+
+def test_a_safe_file_in_three_lines(write, capsys):
+    write(model=SAFE)
+
+    assert main(["scan", "model.pt"]) == 0
+    head, verdict = capsys.readouterr().out.splitlines()
+    assert head.startswith(f"model.pt   zip, {len(SAFE)} bytes, sha256 ")
+    assert verdict == "  safe: it imports nothing beyond torch's own allow-list"
+
+
+def test_a_file_that_needs_an_allow_list_names_it_and_the_next_command(write, capsys):
+    write(model=NEEDY)
+
+    assert main(["scan", "model.pt"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "  needs an allow-list: 1 global beyond torch's own",
+        "    argparse.Namespace",
+        "  torch 2.5: loads by default   torch 2.6 and later: refused until allowed",
+        "  next: torchcompat allowlist model.pt",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        (b"cbuiltins\nset\n.", "torch 2.5: loads by default   torch 2.6 and later: loads"),
+        (b"ctorch\nbcomplex32\n.", "torch 2.5: loads by default   torch 2.6, 2.13: refused"),
+    ],
+)
+def test_a_name_that_only_some_torch_allow_says_which(write, capsys, name, sentence):
+    write(model=checkpoint(name))
+
+    main(["scan", "model.pt"])
+    assert f"  {sentence}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("files", "code"),
+    [
+        ({"a": SAFE, "b": NEEDY}, 0),
+        ({"a": SAFE, "b": DANGEROUS}, 1),
+        ({"a": REFUSED, "b": DANGEROUS}, 2),
+    ],
+)
+def test_the_exit_code_tells_dangerous_from_refused(write, files, code):
+    write(**files)
+
+    assert main(["scan", *(f"{name}.pt" for name in files)]) == code
+
+
+def test_dangerous_and_refused_files_say_why_and_what_next(write, capsys):
+    write(a=DANGEROUS, b=REFUSED)
+
+    main(["scan", "a.pt", "b.pt"])
+    out = capsys.readouterr().out
+    assert "  DANGEROUS: It imports os.getpid, with which a pickle can run any code.\n" in out
+    assert "  refused (unresolved-global): It imports by a number of copyreg's registry" in out
+    assert out.count("  next: Do not load it") == 2
+
+
+def test_a_missing_file_and_one_that_is_no_file_do_not_stop_the_others(write, capsys, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    write(model=SAFE)
+
+    assert main(["scan", "gone.pt", "pipe", "model.pt"]) == 2
+    out = capsys.readouterr().out
+    assert "gone.pt\n  refused (unreadable): It cannot be read: No such file or directory." in out
+    assert "pipe\n  refused (unreadable): It is not a regular file." in out
+    assert "model.pt   zip" in out
+
+
+def test_a_folder_is_walked_and_what_is_no_checkpoint_passed_over(write, capsys, tmp_path):
+    write(a=SAFE, page=b"<html>")
+    (tmp_path / "README.md").write_text("# Voices")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "unsuspected.txt").write_bytes(DANGEROUS)
+
+    assert main(["scan", "--json", "."]) == 2
+    found = {each["path"]: each["reason"] for each in json.loads(capsys.readouterr().out)}
+    assert found == {
+        "a.pt": None,
+        "page.pt": "download-fault",
+        os.path.join("deep", "unsuspected.txt"): "runs-code",  # noqa: PTH118 - as it is printed
+    }
+
+
+def test_a_folder_without_checkpoints_is_said(tmp_path, capsys):
+    assert main(["scan", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("No checkpoint found.")
+
+
+def test_json_has_the_promised_keys(write, capsys):
+    write(model=NEEDY)
+
+    main(["scan", "--json", "model.pt"])
+    (only,) = json.loads(capsys.readouterr().out)
+    keys = ["path", "sha256", "bytes", "format", "globals", "verdict", "reason", "notes"]
+    assert list(only) == keys
+
+
+def test_names_from_a_file_cannot_command_the_terminal(write, capsys):
+    write(model=checkpoint(b"cevil\x1b[2J\r\nNamespace\xe2\x80\xae\n."))
+
+    main(["scan", "model.pt"])
+    out = capsys.readouterr().out
+    assert r"evil\x1b[2J\r.Namespace\u202e" in out
+    assert "\x1b" not in out
+
+
+def test_escaped_leaves_letters_of_any_script():
+    assert escaped("голос 音 é") == "голос 音 é"
+    assert escaped("\ud800") == r"\ud800"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 bytes"), (999, "999 bytes"), (1556, "1.56 kB"), (189_507_909, "190 MB")],
+)
+def test_sizes_are_in_the_largest_unit_that_fits(count, text):
+    assert human_size(count) == text
+
+
+def test_a_known_file_is_named():
+    scan = scan_file(io.BytesIO(SAFE), "model.pt")
+    replica = Replica("model.pt", scan.sha256, "torch 2.13")
+    reference = Checkpoint("some/voice", "plain", "a test", sha256=scan.sha256)
+    small = Checkpoint("some/voice", "plain", "a test", replica=replica)
+
+    assert " = some/voice (verified)\n" in report(scan, {scan.sha256: reference})
+    assert " = some/voice (replica)\n" in report(scan, {scan.sha256: small})
+
+
+def test_the_replicas_that_are_shipped_are_recognised(capsys):
+    row = catalogue().get("rvc/hubert-base")
+
+    main(["scan", str(row.replica.path)])
+    out = capsys.readouterr().out
+    assert " = rvc/hubert-base (replica)\n" in out
+    assert "    fairseq.data.dictionary.Dictionary\n" in out

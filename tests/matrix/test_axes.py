@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+from packaging.specifiers import SpecifierSet
+
+from matrix import axes
+from pytest_torchcompat.checkpoints.rows import catalogue
+from pytest_torchcompat.errors import UnknownNameError
+
+# torch, then the releases of torchaudio and torchcodec that go with it, and one that does not.
+PAIRS = [
+    ("2.5.1", "2.5.1", "2.6.0", None, None),
+    ("2.6.0", "2.6.0", "2.5.1", None, None),
+    ("2.8.0", "2.8.0", "2.11.0", None, None),
+    ("2.9.1", "2.9.1", "2.9.0", "0.9.1", "0.10.0"),
+    ("2.10.0", "2.10.0", "2.11.0", "0.10.0", "0.11.0"),
+    ("2.11.0", "2.11.0", "2.10.0", "0.11.1", "0.12.0"),
+    ("2.12.1", "2.11.0", "2.10.0", "0.12.0", "0.11.1"),
+    ("2.15.0", "2.11.0", "2.10.0", "0.17.0", "0.11.1"),
+    ("2.16.0.dev20261119", "2.11.0", "2.10.0", "0.17.0", "0.11.1"),
+]
+
+
+@pytest.mark.parametrize(("torch", "fits", "differs"), [pair[:3] for pair in PAIRS])
+def test_torchaudio_follows_torch_up_to_its_last_minor(torch, fits, differs):
+    specifier = SpecifierSet(axes.torchaudio_specifier(torch))
+    assert specifier.contains(fits)
+    assert not specifier.contains(differs)
+
+
+@pytest.mark.parametrize(("torch", "fits", "differs"), [(p[0], *p[3:]) for p in PAIRS])
+def test_torchcodec_is_the_one_built_for_torch(torch, fits, differs):
+    text = axes.torchcodec_specifier(torch)
+    if fits is None:
+        assert text is None
+    else:
+        assert SpecifierSet(text).contains(fits)
+        assert not SpecifierSet(text).contains(differs)
+
+
+def test_a_nightly_torch_lets_the_resolver_look_at_nightlies_of_torchvision():
+    assert SpecifierSet(axes.torchvision_specifier("2.16.0.dev20261119")).contains("0.30.0.dev1")
+    assert axes.torchvision_specifier("2.15.0") is None
+
+
+def test_every_library_of_the_axes_has_checkpoints():
+    assert all(catalogue().of_library(row.name) for row in axes.LIBRARIES)
+
+
+def test_every_choice_has_its_reason():
+    for row in axes.LIBRARIES:
+        assert all(row.versions.values())
+        assert all(each.why for each in (*row.companions, *row.excludes))
+        assert bool(row.pythons) == bool(row.why_python)
+
+
+def test_an_unknown_library_is_told_the_near_miss():
+    with pytest.raises(UnknownNameError, match=r"Choose one of: fairseq, .* mean 'torchaudio'\?"):
+        axes.library("torchadio")

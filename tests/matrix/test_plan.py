@@ -1,0 +1,213 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.specifiers import SpecifierSet
+
+from matrix import axes
+from matrix.axes import Library
+from matrix.plan import (
+    Heading,
+    Plan,
+    Selection,
+    World,
+    choose_python,
+    make_plan,
+    newest_patches,
+    requirements,
+    run_order,
+)
+from matrix.releases import Release
+from pytest_torchcompat.checkpoints.rows import catalogue
+from pytest_torchcompat.errors import RecordError, UnknownNameError
+
+HEADING = Heading("a-run", "2026-11-20T10:31:00+00:00")
+PYTHONS = [f"3.{minor}" for minor in range(9, 16)]
+some_pythons = st.sets(st.sampled_from(PYTHONS))
+
+
+@pytest.fixture
+def world(fake_releases, release):
+    built = ("3.9", "3.10", "3.11", "3.12")
+    ultralytics = ("8.1.0", "8.2.63", "8.2.64", "8.3.161", "8.3.162", "8.4.190")
+    projects = {
+        "torch": [
+            release("2.4.1", *built),
+            release("2.5.0", *built),
+            release("2.5.1", *built),
+            release("2.6.0", *built),
+            release("2.8.0", *built),
+            release("2.15.0", "3.11", "3.12", "3.15", requires=">=3.11"),
+        ],
+        "fairseq": [release("0.12.2", "3.6", "3.7")],
+        "ultralytics": [release(version, requires=">=3.8") for version in ultralytics],
+        "torchaudio": [release(version, *built) for version in ("2.5.1", "2.6.0", "2.11.0")],
+    }
+    machine = ("3.10", "3.11", "3.12", "3.13")
+    return World(fake_releases(projects), machine.__contains__, catalogue())
+
+
+def ids(plan):
+    return [cell.id for cell in plan.cells]
+
+
+def test_torch_is_the_newest_patch_of_each_minor_from_the_floor_on(world):
+    plan = make_plan(HEADING, Selection(), world)
+    assert plan.torch == ("2.5.1", "2.6.0", "2.8.0", "2.15.0")
+
+
+def test_minors_are_ordered_as_numbers():
+    releases = [Release(version) for version in ("2.10.0", "2.9.1", "2.9.0", "2.5.1")]
+    found = [release.version for release in newest_patches(releases, "2.5")]
+    assert found == ["2.5.1", "2.9.1", "2.10.0"]
+
+
+def test_the_boundary_runs_first_then_the_newest_then_the_rest():
+    versions = ["2.5.1", "2.6.0", "2.7.1", "2.8.0", "2.15.0", "2.16.0.dev20261119"]
+    first = ["2.5.1", "2.6.0", "2.15.0"]
+    assert run_order(versions) == [*first, "2.7.1", "2.8.0", "2.16.0.dev20261119"]
+
+
+def test_a_cell_is_named_by_what_it_is(world):
+    plan = make_plan(HEADING, Selection(torch=("2.15.0",)), world)
+    assert ids(plan)[:2] == [
+        "py3.11-torch2.15.0-fairseq0.12.2",
+        "py3.12-torch2.15.0-ultralytics8.1.0",
+    ]
+    assert ids(plan)[-2:] == [
+        "py3.12-torch2.15.0-ultralytics8.4.190",
+        "py3.12-torch2.15.0-torchaudio2.11.0",
+    ]
+
+
+def test_a_paired_library_has_one_cell_a_torch(world):
+    plan = make_plan(HEADING, Selection(library=("torchaudio",)), world)
+    assert [(cell.torch, cell.version) for cell in plan.cells] == [
+        ("2.5.1", "2.5.1"),
+        ("2.6.0", "2.6.0"),
+        ("2.15.0", "2.11.0"),
+        # The index has no torchaudio of this torch: the cell asks for it and says so.
+        ("2.8.0", "2.8.0"),
+    ]
+
+
+def test_a_library_is_installed_with_its_pairs_and_companions():
+    found = requirements(axes.library("fairseq"), "0.12.2", "2.5.1")
+    assert found == ("torch==2.5.1", "fairseq==0.12.2", "torchaudio==2.5.1", "numpy<2")
+
+
+def test_what_no_policy_touches_is_checked_once(world):
+    plan = make_plan(HEADING, Selection(torch=("2.5.1",), library=("torchaudio",)), world)
+    assert {check.policy for check in plan.cells[0].checks} == {"stock"}
+    plan = make_plan(HEADING, Selection(torch=("2.5.1",), library=("fairseq",)), world)
+    assert [c.policy for c in plan.cells[0].checks] == ["stock", "patched", "allowlisted", "strict"]
+
+
+def test_a_cell_without_a_check_is_not_built(world):
+    plan = make_plan(HEADING, Selection(policy=("strict",)), world)
+    assert {cell.library for cell in plan.cells} == {"fairseq", "ultralytics"}
+
+
+def test_a_torch_without_wheels_for_any_python_that_fits_is_said(world, fake_releases, release):
+    projects = {**world.releases.projects, "torch": [release("2.17.0", "3.13", "3.14")]}
+    world = World(fake_releases(projects), world.has_python, world.catalogue)
+    plan = make_plan(HEADING, Selection(library=("fairseq",)), world)
+    assert plan.cells == ()
+    assert plan.notes == ("No Python has wheels of both torch 2.17.0 and fairseq: no cell.",)
+
+
+def test_the_nightly_is_pinned_to_its_build(world, fake_releases, release):
+    dates = ("20261118", "20261119")
+    nightly = [release(f"2.16.0.dev{date}+cpu", "3.11", "3.12") for date in dates]
+    nightlies = fake_releases({"torch": [*nightly, release("2.16.0.dev20261120+cpu")]})
+    world = World(world.releases, world.has_python, world.catalogue, nightlies)
+    plan = make_plan(HEADING, Selection(torch=("nightly",)), world)
+    assert plan.torch == ("2.16.0.dev20261119",)
+    assert "py3.12-torch2.16.0.dev20261119-ultralytics8.1.0" in ids(plan)
+    assert "torchvision>=0.0.dev0" in plan.cells[1].requirements
+
+
+@pytest.mark.parametrize(
+    ("selection", "count"),
+    [
+        (Selection(torch=("2.5",)), 8),
+        (Selection(torch=("2.5.1", "2.15.0"), library=("ultralytics==8.1.0",)), 2),
+        (Selection(library=("ultralytics==8.1.0", "ultralytics")), 24),
+        (Selection(cell=("*torch2.6.0*", "*-fairseq*")), 11),
+        (Selection(torch=("2.5.1",), library=("ultralytics",), cell=("*8.3*",)), 2),
+    ],
+)
+def test_a_selection_narrows_the_plan(world, selection, count):
+    plan = make_plan(HEADING, selection, world)
+    assert len(plan.cells) == count
+    assert len(set(ids(plan))) == count
+
+
+@pytest.mark.parametrize(
+    ("selection", "sentence"),
+    [
+        (Selection(torch=("2.5.0",)), r"'2.5.0' is not a known torch version.*2.5.1, 2.6.0"),
+        (Selection(library=("fairsec",)), r"not a known library.*Did you mean 'fairseq'\?"),
+        (
+            Selection(library=("ultralytics==8.2.65",)),
+            r"not a known library version.*Did you mean 'ultralytics==8.2.64'\?",
+        ),
+        (Selection(policy=("stict",)), r"not a known policy.*Did you mean 'strict'\?"),
+        (
+            Selection(cell=("py3.12-torch2.6.0-ultralytics8.1",)),
+            r"no cell matches .*matrix plan` lists the 32 .*mean '.*torch2.6.0-ultralytics8.1.0'",
+        ),
+    ],
+)
+def test_a_selection_of_what_is_not_is_one_sentence(world, selection, sentence):
+    with pytest.raises(UnknownNameError, match=sentence):
+        make_plan(HEADING, selection, world)
+
+
+def test_a_plan_survives_its_file(world):
+    plan = make_plan(HEADING, Selection(torch=("2.5",), policy=("strict",)), world)
+    assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
+
+
+def test_a_plan_of_another_schema_is_refused(world):
+    data = make_plan(HEADING, Selection(), world).to_dict() | {"schema": 7}
+    with pytest.raises(RecordError, match="this plan has schema 7, and 1 is the one"):
+        Plan.from_dict(data)
+
+
+@given(
+    torch=some_pythons,
+    built=st.none() | some_pythons,
+    floor=st.sampled_from(PYTHONS),
+    classified=some_pythons,
+    named=st.lists(st.sampled_from(PYTHONS), unique=True, max_size=3),
+    only=st.booleans(),
+    machine=some_pythons,
+)
+def test_the_python_of_a_cell_is_the_best_of_all_that_could_be(  # noqa: PLR0913, PLR0917 - the axes
+    torch, built, floor, classified, named, only, machine
+):
+    row = Library("any", pythons=tuple(named), only_pythons=only)
+    pythons = None if built is None else frozenset(built)
+    release = Release("1", None, f">={floor}", pythons, frozenset(classified))
+
+    def rank(python):
+        place = named.index(python) if python in named else len(named)
+        newest_first = -int(python.split(".")[1])
+        return (python not in machine, place, python not in classified, newest_first)
+
+    could_be = [
+        python
+        for python in torch
+        if (built is None or python in built)
+        and SpecifierSet(f">={floor}").contains(python)
+        and (not only or python in named)
+    ]
+    best = min(could_be, key=rank, default=None)
+    found = choose_python(
+        row, Release("2", pythons=frozenset(torch)), release, machine.__contains__
+    )
+    assert found == best

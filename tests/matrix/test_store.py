@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+
+from matrix import store
+from matrix.store import CellFolder, RunFolder, new_run, read_json, runs, write_json, write_text
+from pytest_torchcompat.errors import RecordError
+from pytest_torchcompat.outcome import Outcome
+from pytest_torchcompat.record import Record, append_line
+
+
+def test_a_file_is_replaced_as_a_whole(tmp_path, monkeypatch):
+    path = tmp_path / "deep" / "matrix.json"
+    write_json(path, {"old": 1})
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store.Path, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_json(path, {"new": 2})
+    assert read_json(path) == {"old": 1}
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_page_can_be_read_by_everybody(tmp_path):
+    write_text(tmp_path / "index.html", "<p>")
+    assert (tmp_path / "index.html").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (None, "is not there; name a folder under runs/"),
+        ("{", "is not JSON .*; delete it, and the sweep writes it anew"),
+        ("[]", "expected an object, got list"),
+    ],
+)
+def test_a_file_that_is_no_object_is_one_sentence(tmp_path, text, sentence):
+    path = tmp_path / "cell.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(RecordError, match=sentence):
+        read_json(path)
+
+
+def test_the_runs_come_newest_first_and_folders_without_a_plan_are_none(tmp_path):
+    for name in ("2026-11-19T1031", "2026-11-20T1031", "2026-11-20T1031-2"):
+        write_json(RunFolder(tmp_path / name).plan, {})
+    (tmp_path / "2026-11-21T0000").mkdir()
+    names = [folder.path.name for folder in runs(tmp_path)]
+    assert names == ["2026-11-20T1031-2", "2026-11-20T1031", "2026-11-19T1031"]
+
+
+def test_two_runs_of_one_minute_get_two_folders(tmp_path):
+    names = [new_run(tmp_path / "runs", "2026-11-20T1031").path.name for _ in range(3)]
+    assert names == ["2026-11-20T1031", "2026-11-20T1031-2", "2026-11-20T1031-3"]
+
+
+def test_the_finished_checks_of_a_killed_cell_are_read(tmp_path):
+    files = CellFolder(tmp_path)
+    finished = Record("rvc/hubert-base", "replica", "stock", Outcome.PASS)
+    append_line(files.checks, finished.to_dict())
+    with files.checks.open("a") as file:
+        file.write('{"kind": "check", "checkpoint": "rvc/hub')
+    assert files.records() == [finished]
+
+
+def test_a_cell_that_never_ran_has_left_nothing(tmp_path):
+    files = CellFolder(tmp_path / "none")
+    assert (files.records(), files.read_result(), files.read_environment()) == ([], None, {})
