@@ -64,6 +64,9 @@ REMOVED = (
 SET = {
     "OMP_NUM_THREADS": "1",  # cells run beside each other, and one thread keeps sums in one order
     "PYTHONNOUSERSITE": "1",
+    # The libraries bring plugins of their own: hydra 1.0's can't be imported on Python 3.11 and
+    # takes pytest down with it.
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     "YOLO_AUTOINSTALL": "false",
     "YOLO_OFFLINE": "true",
     "YOLO_VERBOSE": "false",

@@ -127,12 +127,10 @@ class Sweep:
 def cell_command(python: Path, checks: Path, files: CellFolder, edition: str) -> list[str]:
     """Return the command of a cell's process."""
     # No configuration but ours: the run's folder may lie in somebody's project.
-    pytest = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull]
     return [
-        *pytest,
-        "--rootdir",
-        str(checks),
-        str(checks),
+        *(str(python), "-m", "pytest", "-q", "-c", os.devnull),
+        *("-p", "no:cacheprovider", "-p", "torchcompat"),
+        *("--rootdir", str(checks), str(checks)),
         f"--torchcompat-cell={files.request}",
         f"--torchcompat-report={files.checks}",
         f"--torchcompat-edition={edition}",

@@ -85,7 +85,7 @@ def _code_exchanged() -> Iterator[None]:
     original = _copy(load)
     state = (load.__code__, load.__defaults__, load.__kwdefaults__)
     namespace = load.__globals__
-    namespace[_HOOK] = lambda *args, **kwargs: _stack[-1](original, *args, **kwargs)
+    namespace[_HOOK] = _calling(original)
     # Libraries ask inspect.signature whether torch.load knows weights_only.
     load.__signature__ = inspect.signature(load)  # type: ignore[attr-defined]
     load.__code__, load.__defaults__, load.__kwdefaults__ = _trampoline.__code__, None, None
@@ -97,7 +97,16 @@ def _code_exchanged() -> Iterator[None]:
         del namespace[_HOOK]
 
 
+def _calling(original: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        return _stack[-1](original, *args, **kwargs)
+
+    return call
+
+
 def _trampoline(*args: Any, **kwargs: Any) -> Any:
+    __tracebackhide__ = True
     return _torchcompat_load(*args, **kwargs)  # type: ignore[name-defined]  # noqa: F821 - in torch's namespace
 
 
@@ -122,6 +131,7 @@ class _Interceptor:
         self.on_load = on_load
 
     def __call__(self, original: Callable[..., Any], f: Any, *args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
         site, caller = call_sites(self.rules.root)
         load = Load(self.policy, site, caller, file_name(f, self.rules.root))
         try:
@@ -139,6 +149,7 @@ class _Interceptor:
 
     def _screened(self, load: Load, file: BinaryIO | None, explicit: bool | None) -> Load:
         """Read what the file would import, and refuse what the policy must not hand to torch."""
+        __tracebackhide__ = True
         scan = scan_file(file, load.file) if file is not None else None
         load = replace(
             load,
@@ -155,6 +166,7 @@ class _Interceptor:
         return load
 
     def _require_trust(self, load: Load) -> None:
+        __tracebackhide__ = True
         if self.rules.trusts(load.file, load.sha256):
             return
         message = (
@@ -166,6 +178,7 @@ class _Interceptor:
     def _ruled(
         self, load: Load, original: Callable[..., Any], f: Any, args: Any, kwargs: dict[str, Any]
     ) -> Any:
+        __tracebackhide__ = True
         kwargs = dict(kwargs)
         if self.policy.enforces:
             kwargs["weights_only"] = True

@@ -34,8 +34,10 @@ def lines_for(data):
 
 def test_the_code_imports_and_allows_each_class():
     assert lines_for(naming("fairseq.data.dictionary.Dictionary")) == [
-        "# Lets torch.load read this file with weights_only=True. "
-        "Works on torch 2.5 and later; needs fairseq installed.",
+        (
+            "# Lets torch.load read this file with weights_only=True."
+            " Works on torch 2.5 and later; needs fairseq installed."
+        ),
         "import torch",
         "from fairseq.data.dictionary import Dictionary",
         "torch.serialization.add_safe_globals([Dictionary])",
@@ -91,7 +93,10 @@ def test_nothing_to_allow_is_said():
         (checkpoint(b"\x8c\x01a\x8c\x01b\x93."), "reads neither a plain pickle nor the opcodes"),
         (naming("voice;import os.x"), "voice;import os.x is not a name that Python can import."),
         (naming("voice.class"), "voice.class is not a name that Python can import."),
-        (naming("ｖoice.Conv"), "is not a name that Python can import."),
+        (
+            naming("\N{FULLWIDTH LATIN SMALL LETTER V}oice.Conv"),
+            "is not a name that Python can import.",
+        ),
         (naming("voice\x1b.Conv"), r"voice\x1b.Conv is not a name that Python can import."),
     ],
 )

@@ -69,7 +69,6 @@ def test_scanning_imports_neither_torch_nor_the_hub(tmp_path):
 
 def test_a_terminal_of_another_encoding_shows_what_it_lacks_escaped(tmp_path):
     (tmp_path / "x.pt").write_bytes(b"N.")
-    command = [sys.executable, "-m", "pytest_torchcompat.commands.cli", "scan", "x.pt"]
     script = "import sys; from pytest_torchcompat.commands.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", script, "scan", "x.pt"]
     environment = {"PYTHONIOENCODING": "ascii"}

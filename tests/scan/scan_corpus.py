@@ -67,7 +67,7 @@ HIDDEN = {
     + short_text("getpid")
     + b"\x93)R.",
     "text memo": short_text("os") + b"p7\n0g7\n" + short_text("getpid") + b"\x93)R.",
-    "duplicated": short_text("getpid") + b"20" + short_text("os") + b"20" + b"q\x001" + b".",
+    "duplicated": short_text("os") + b"20" + short_text("getpid") + b"\x93)R.",
     "below a mark that goes": short_text("os")
     + b"(K\x01K\x021"
     + short_text("getpid")

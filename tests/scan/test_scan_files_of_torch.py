@@ -103,7 +103,7 @@ class Recording:
         self.asked = asked = []
 
         class Unpickler(pickle.Unpickler):
-            def find_class(self, module, name):
+            def find_class(self, _, name):
                 asked.append(name)
                 return lambda *_, **__: None
 
@@ -111,6 +111,7 @@ class Recording:
         self.__name__ = "pickle"
 
     def load(self, file, **options):
+        """Unpickle, as the function of that name in pickle."""
         return self.Unpickler(file, **options).load()
 
 

@@ -1,0 +1,12 @@
+"""Shared by all tests."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture(autouse=True)
+def _no_addopts(monkeypatch):
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)

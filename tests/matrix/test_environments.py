@@ -1,0 +1,303 @@
+"""Environments with the real uv, tiny wheels and an index on localhost."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from matrix.environments import (
+    BuildError,
+    Environment,
+    NoEnvironment,
+    Settings,
+    UvEnvironments,
+    classify,
+    installed,
+    trimmed,
+)
+from matrix.processes import Processes
+from matrix.releases import IndexReleases
+from pytest_torchcompat.outcome import Outcome
+
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+FROZEN = "2025-01-01T00:00:00+00:00"
+
+# A build backend in the tree itself: no package is needed to build with it.
+PYPROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+BACKEND = """
+import os, zipfile
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    name = "{module}-{version}-py3-none-any.whl"
+    info = "{module}-{version}.dist-info"
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
+        wheel.writestr("{module}.py", "built = True")
+        wheel.writestr(info + "/METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
+        wheel.writestr(info + "/WHEEL", "Wheel-Version: 1.0\\nTag: py3-none-any\\n")
+        wheel.writestr(info + "/RECORD", "{module}.py,,\\n")
+    return name
+
+def build_sdist(folder, config_settings=None):
+    raise NotImplementedError
+"""
+BROKEN = 'import sys\nprint("this compiler is too new", file=sys.stderr)\nsys.exit(1)\n'
+
+
+def source(folder, name, version, backend=BACKEND):
+    folder.mkdir(parents=True)
+    (folder / "pyproject.toml").write_text(PYPROJECT)
+    text = backend
+    for key, value in {"module": name.replace("-", "_"), "name": name, "version": version}.items():
+        text = text.replace(f"{{{key}}}", value)
+    (folder / "backend.py").write_text(text)
+    (folder / "PKG-INFO").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    return folder
+
+
+def add_sdist(index, tmp_path, name, version, backend=BACKEND):
+    folder = source(tmp_path / f"{name}-{version}", name, version, backend)
+    path = tmp_path / f"{name}-{version}.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(folder, folder.name)
+    index.file(name, path.name, path.read_bytes())
+
+
+@pytest.fixture(scope="session")
+def uv_cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("uv-cache")
+
+
+@pytest.fixture
+def environments(tmp_path, index, uv_cache, monkeypatch):
+    """Environments of a project whose plugin is a module of one line."""
+    monkeypatch.setenv("UV_DEFAULT_INDEX", index.url)
+    monkeypatch.setenv("UV_CACHE_DIR", str(uv_cache))
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
+    for name in ("UV_FIND_LINKS", "UV_EXCLUDE_NEWER", "UV_TORCH_BACKEND", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name, raising=False)
+    project = source(tmp_path / "project", "the-plugin", "0.1.0")
+    settings = Settings(tmp_path / "work", project, FROZEN)
+    made = UvEnvironments(settings, Processes(), IndexReleases(index.url))
+    made.prepare()
+    return made
+
+
+@pytest.fixture
+def cell(planned_cell):
+    def make(*requirements, **values):
+        made = planned_cell("a-cell", requirements=requirements, **values)
+        return made.__class__(**{**vars(made), "python": values.get("python", PYTHON)})
+
+    return make
+
+
+def test_a_cell_has_what_it_requires_and_the_plugin(environments, index, cell, tmp_path):
+    index.wheel("torch", "2.5.1", requires=["helper"])
+    index.wheel("helper", "1.0")
+    made = environments.create(cell("torch==2.5.1"))
+    assert made.distributions == {"helper": "1.0", "the-plugin": "0.1.0", "torch": "2.5.1"}
+    assert made.python == tmp_path / "work" / "envs" / "a-cell" / "bin" / "python"
+    code = "import torch, helper, the_plugin; print(torch.version, the_plugin.built)"
+    printed = subprocess.run([made.python, "-c", code], check=True, capture_output=True, text=True)
+    assert printed.stdout == "2.5.1 True\n"
+
+
+def test_an_environment_is_made_anew_and_deleted(environments, index, cell):
+    index.wheel("torch", "2.5.1")
+    made = environments.create(cell("torch==2.5.1"))
+    stray = made.python.parent / "stray"
+    stray.touch()
+    environments.create(cell("torch==2.5.1"))
+    assert not stray.exists()
+    environments.delete(cell())
+    assert not made.python.parent.parent.exists()
+
+
+def test_an_excluded_package_is_left_out(environments, index, cell):
+    index.wheel("ultralytics", "8.1.0", requires=["opencv-python", "headless"])
+    index.wheel("opencv-python", "5.0")
+    index.wheel("headless", "5.0")
+    made = environments.create(cell("ultralytics", excludes=["opencv-python"]))
+    assert "opencv-python" not in made.distributions
+    assert made.distributions["headless"] == "5.0"
+
+
+def test_what_is_newer_than_the_date_of_the_run_is_not_installed(environments, index, cell):
+    index.wheel("numpy", "1.26.4")
+    index.wheel("numpy", "2.0.0", data_upload_time="2025-01-01T00:00:01Z")
+    made = environments.create(cell("numpy"))
+    assert made.distributions["numpy"] == "1.26.4"
+
+
+def test_byte_code_is_kept_by_the_exact_list_and_the_plugin(environments, index, cell):
+    index.wheel("torch", "2.5.1")
+    index.wheel("torch", "2.6.0")
+    first = environments.create(cell("torch==2.5.1")).byte_code
+    assert environments.create(cell("torch==2.5.1")).byte_code == first
+    assert environments.create(cell("torch==2.6.0")).byte_code != first
+    backend = environments.settings.project / "backend.py"
+    backend.write_text(backend.read_text().replace("built = True", "built = 1234"))
+    environments.prepare()
+    assert environments.create(cell("torch==2.5.1")).byte_code != first
+
+
+def no_version(index):
+    index.wheel("torch", "2.5.1")
+    return "torch==2.99.0"
+
+
+def no_project(index):  # noqa: ARG001 - it is the empty index that matters
+    return "nowhere==1.0"
+
+
+def no_wheel_for_this_python(index):
+    index.wheel("torch", "2.5.1", tag="cp27-cp27m-any")
+    return "torch==2.5.1"
+
+
+def a_conflict(index):
+    index.wheel("torch", "2.5.1", requires=["numpy<2"])
+    index.wheel("numpy", "2.0.0")
+    return "torch==2.5.1"
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (no_version, "there is no version of torch==2.99.0"),
+        (no_project, "nowhere was not found in the package registry"),
+        (no_wheel_for_this_python, "torch==2.5.1 has no wheels with a matching Python"),
+        (a_conflict, "torch==2.5.1 depends on numpy<2"),
+    ],
+)
+def test_what_cannot_be_resolved_is_unavailable_in_the_resolvers_words(
+    environments, index, cell, broken, words
+):
+    made = environments.create(cell(broken(index)))
+    assert made.outcome is Outcome.UNAVAILABLE
+    assert words in " ".join(made.reason.split())
+
+
+def test_a_python_that_nobody_has_is_unavailable(environments, cell):
+    made = environments.create(cell(python="3.99"))
+    assert made.outcome is Outcome.UNAVAILABLE
+    assert made.reason.startswith("no interpreter for Python 3.99: ")
+
+
+def test_a_build_that_fails_is_unavailable(environments, index, cell, tmp_path):
+    add_sdist(index, tmp_path, "oldlib", "1.0", BROKEN)
+    made = environments.create(cell("oldlib==1.0"))
+    assert made.outcome is Outcome.UNAVAILABLE
+    assert "this compiler is too new" in made.reason
+
+
+def test_an_index_that_does_not_answer_is_infra(environments, cell, free_port, monkeypatch):
+    monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://127.0.0.1:{free_port}/")
+    made = environments.create(cell("torch==2.5.1"))
+    assert made.outcome is Outcome.INFRA
+    assert "error sending request" in made.reason
+
+
+def test_a_library_without_wheels_is_built_once_a_python(environments, index, cell, tmp_path):
+    add_sdist(index, tmp_path, "fairseq", "0.12.2")
+    wanted = cell("fairseq==0.12.2", library="fairseq", version="0.12.2")
+    assert environments.create(wanted).distributions["fairseq"] == "0.12.2"
+    built = tmp_path / "work" / "wheels" / f"py{PYTHON}" / "fairseq-0.12.2-py3-none-any.whl"
+    before = built.stat().st_mtime_ns
+    (index.folder / "files" / "fairseq-0.12.2.tar.gz").unlink()
+    assert isinstance(environments.create(wanted), Environment)
+    assert built.stat().st_mtime_ns == before
+
+
+def test_a_source_that_cannot_be_built_is_unavailable(environments, index, cell, tmp_path):
+    add_sdist(index, tmp_path, "fairseq", "0.12.2", BROKEN)
+    made = environments.create(cell("fairseq", library="fairseq", version="0.12.2"))
+    assert made.outcome is Outcome.UNAVAILABLE
+    assert "this compiler is too new" in made.reason
+
+
+def test_a_source_that_cannot_be_downloaded_is_infra(environments, cell):
+    made = environments.create(cell("fairseq", library="fairseq", version="0.12.2"))
+    assert made == NoEnvironment(Outcome.INFRA, made.reason)
+    assert "has no project 'fairseq'" in made.reason
+
+
+def test_a_plugin_that_cannot_be_built_stops_the_sweep(environments):
+    (environments.settings.project / "backend.py").write_text(BROKEN)
+    with pytest.raises(BuildError, match=r"own wheel was not built, and each cell needs it: "):
+        environments.prepare()
+
+
+@pytest.mark.parametrize(
+    ("words", "outcome"),
+    [
+        ("error: No solution found when resolving dependencies", Outcome.UNAVAILABLE),
+        ("error: Failed to build `fairseq`\n  cause: gcc: not found", Outcome.UNAVAILABLE),
+        ("error: failed to write\n  cause: No space left on device (os error 28)", Outcome.INFRA),
+        ("error: Request failed after 3 retries\n  cause: dns error", Outcome.INFRA),
+        ("error: HTTP status server error (503 Service Unavailable)", Outcome.INFRA),
+    ],
+)
+def test_a_fault_of_the_machine_says_nothing_about_the_cell(words, outcome):
+    assert classify(words) == NoEnvironment(outcome, words.removeprefix("error: "))
+
+
+def test_a_uv_that_does_not_know_an_argument_is_told_apart():
+    with pytest.raises(BuildError, match="this uv is too old for the sweep; install a newer one"):
+        classify("error: unexpected argument '--excludes' found\n\nUsage: uv pip install")
+
+
+def test_words_lose_their_greeting_and_the_middle_of_a_long_log():
+    log = "\n".join(f"line {number}" for number in range(100))
+    words = trimmed(f"Using Python 3.12.1 environment at: env\nerror: it broke\n\n{log}\n")
+    lines = words.splitlines()
+    assert (lines[0], lines[12], lines[-1]) == ("it broke", "[...]", "line 99")
+    assert len(lines) == 25
+    assert trimmed("") == "uv failed and said nothing"
+
+
+def test_a_frozen_list_becomes_names_and_versions():
+    frozen = "torch==2.5.1+cpu\npytest-torchcompat @ file:///a/pytest_torchcompat-0.1.0-py3-none-any.whl\n"
+    assert installed(frozen) == {"torch": "2.5.1+cpu", "pytest-torchcompat": "0.1.0"}
+
+
+def test_a_cells_processes_get_an_environment_of_their_own(tmp_path):
+    user = {
+        "PATH": "/usr/bin",
+        "HOME": "/home/user",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": "/somewhere",
+        "PYTEST_ADDOPTS": "--verbose",
+        "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1",
+        "CUDA_VISIBLE_DEVICES": "1",
+    }
+    made = Environment(Path("/env/bin/python"), {}, Path("/kept"))
+    variables = made.variables(tmp_path / "home", user)
+    gone = ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH", "PYTEST_ADDOPTS")
+    assert not [name for name in variables if name in gone or name.startswith("TORCH_FORCE")]
+    assert variables["CUDA_VISIBLE_DEVICES"] == "1"
+    assert variables["PATH"] == "/env/bin:/usr/bin"
+    assert variables["PYTHONPYCACHEPREFIX"] == "/kept"
+    for name in (
+        "HOME",
+        "XDG_CACHE_HOME",
+        "YOLO_CONFIG_DIR",
+        "MPLCONFIGDIR",
+        "TORCH_HOME",
+        "TMPDIR",
+    ):
+        assert Path(variables[name]).is_relative_to(tmp_path / "home")
+        assert Path(variables[name]).is_dir()
+    assert variables["YOLO_OFFLINE"] == "true"
+    assert variables["OMP_NUM_THREADS"] == "1"
+    assert variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] == "1"

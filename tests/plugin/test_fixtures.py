@@ -1,0 +1,218 @@
+"""Tests that name a checkpoint: markers, fixtures, and the records that they leave."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+pytest.importorskip("torch")
+
+REPLICA = ("-p", "no:cacheprovider", "--torchcompat-edition=replica")
+
+
+def run(pytester, body, *arguments):
+    pytester.makepyfile("import pytest\n" + body)
+    report = "--torchcompat-report=report.jsonl"
+    return pytester.runpytest_subprocess(*REPLICA, report, *arguments)
+
+
+def checks(pytester):
+    path = pytester.path / "report.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    return {line["policy"]: line for line in lines if line["kind"] == "check"}
+
+
+LOAD = """
+@pytest.mark.torchcompat_checkpoint("rvc/hubert-base")
+def test_load(torchcompat_load, torchcompat_policy):
+    if torchcompat_policy == "strict":
+        with pytest.raises(Exception, match="Weights only load failed"):
+            torchcompat_load()
+    else:
+        assert torchcompat_load()["task_state"]
+"""
+FAIRSEQ = {
+    "fairseq": {"__init__.py": "", "data": {"__init__.py": "", "dictionary.py": "class Dictionary: pass"}}
+}
+
+
+@pytest.fixture
+def dictionary(pytester):
+    """A package with the one class that the replica needs; the real one is swept elsewhere."""
+    folder = pytester.path / "fairseq" / "data"
+    folder.mkdir(parents=True)
+    for name in ("__init__.py", "../__init__.py"):
+        (folder / name).touch()
+    (folder / "dictionary.py").write_text("class Dictionary: pass")
+    pytester.syspathinsert()
+
+
+def test_a_checkpoint_is_loaded_under_each_policy_and_recorded(pytester, dictionary, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path))
+    result = run(pytester, LOAD, "--torchcompat-policy=patched,allowlisted,strict")
+    result.assert_outcomes(passed=3)
+    found = checks(pytester)
+    assert {name: line["outcome"] for name, line in found.items()} == {
+        "patched": "pass",
+        "allowlisted": "pass",
+        "strict": "refused",
+    }
+    assert found["strict"]["globals"] == ["fairseq.data.dictionary.Dictionary"]
+    assert {line["edition"] for line in found.values()} == {"replica"}
+    result.stdout.fnmatch_lines(
+        "rvc/hubert-base (replica) under strict: refused at load: "
+        "torch refuses fairseq.data.dictionary.Dictionary unless allowed"
+    )
+
+
+def test_the_default_is_allowlisted_for_tests_that_ask_for_a_checkpoint(
+    pytester, dictionary, monkeypatch
+):
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path))
+    run(pytester, LOAD).assert_outcomes(passed=1)
+    assert list(checks(pytester)) == ["allowlisted"]
+
+
+def test_a_marker_names_the_policies_of_its_test(pytester):
+    body = """
+@pytest.mark.torchcompat_policy("strict", "stock")
+def test_policy(torchcompat_policy):
+    print("ran under", torchcompat_policy)
+"""
+    result = run(pytester, body, "-s", "--torchcompat-policy=patched")
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*ran under strict*", "*ran under stock*"])
+
+
+def test_several_checkpoints_run_the_test_once_for_each(pytester):
+    body = """
+@pytest.mark.torchcompat_checkpoint("rvc/hubert-base", "ultralytics/yolov8n")
+def test_file(torchcompat_checkpoint):
+    assert torchcompat_checkpoint.path.exists()
+"""
+    run(pytester, body).assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    ("marker", "sentence"),
+    [
+        (
+            'torchcompat_checkpoint("rvc/hubert-bse")',
+            "*@pytest.mark.torchcompat_checkpoint: 'rvc/hubert-bse' is not a known checkpoint. "
+            "Choose one of: *Did you mean 'rvc/hubert-base'?*",
+        ),
+        (
+            "torchcompat_checkpoint(7)",
+            "*@pytest.mark.torchcompat_checkpoint takes one or more names in quotes, and nothing else*",
+        ),
+        (
+            'torchcompat_policy(name="strict")',
+            "*@pytest.mark.torchcompat_policy takes one or more names in quotes, and nothing else*",
+        ),
+        (
+            'torchcompat_policy("stict")',
+            "*@pytest.mark.torchcompat_policy: 'stict' is not a known torchcompat policy.*",
+        ),
+        ("filterwarnings('ignore')", "*torchcompat_checkpoint needs to know which one: *"),
+    ],
+)
+def test_a_wrong_marker_is_an_error_of_its_test_alone(pytester, marker, sentence):
+    body = f"""
+@pytest.mark.{marker}
+def test_wrong(torchcompat_load):
+    pass
+
+def test_right():
+    pass
+"""
+    result = run(pytester, body)
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(sentence)
+
+
+def test_a_model_of_a_library_that_is_missing_skips_with_what_to_install(pytester):
+    body = """
+@pytest.mark.torchcompat_checkpoint("ultralytics/yolov8n")
+def test_model(torchcompat_model):
+    pass
+"""
+    result = run(pytester, body, "-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines("*ultralytics is not installed; python -m pip install ultralytics*")
+
+
+OWN = """
+import torch
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint, Replica
+from pathlib import Path
+
+class Library:
+    name = distribution = "mine"
+    def import_(self): pass
+    def load(self, checkpoint, path):
+        model = torch.nn.Linear(2, 2)
+        model.load_state_dict(torch.load(path))
+        return model
+    def forward(self, checkpoint, model, device):
+        return lambda: model(torch.ones(1, 2))
+
+def pytest_torchcompat_libraries(config):
+    return [Library()]
+
+def pytest_torchcompat_checkpoints(config):
+    path = Path(__file__).with_name("voice.pt")
+    torch.save(torch.nn.Linear(2, 2).state_dict(), path)
+    from pytest_torchcompat.scan import scan_path
+    replica = Replica(str(path), scan_path(path).sha256, "torch")
+    return [Checkpoint(id="mine/voice", library="mine", why="ours", replica=replica)]
+"""
+FORWARD = """
+@pytest.mark.torchcompat_checkpoint("mine/voice")
+@pytest.mark.torchcompat_policy("strict")
+def test_speed(torchcompat_model, torchcompat_forward):
+    figures = torchcompat_forward(torchcompat_model)
+    assert 0 < figures["min"] <= figures["median"] <= figures["max"]
+"""
+
+
+@pytest.fixture
+def own(pytester):
+    """A project with a library and a checkpoint of its own, added through the hooks."""
+    pytester.makeconftest(OWN)
+    (pytester.path / "mine.py").touch()
+    return pytester
+
+
+@pytest.mark.parametrize(
+    ("arguments", "table"),
+    [((), True), (("-p", "no:benchmark"), False), (("--benchmark-disable",), False), (("-n2",), False)],
+    ids=["with pytest-benchmark", "without", "disabled", "xdist"],
+)
+def test_a_forward_pass_is_timed_and_recorded(own, monkeypatch, arguments, table):
+    monkeypatch.setenv("PYTHONPATH", str(own.path))
+    result = run(own, FORWARD, *arguments, "-W", "ignore::UserWarning")
+    result.assert_outcomes(passed=1)
+    record = checks(own)["strict"]
+    assert record["outcome"] == "pass"
+    assert record["stage"] == "forward"
+    assert record["benchmark"]["device"] in ("cpu", "cuda")
+    assert record["benchmark"]["rounds"] > 2
+    assert ("test_speed" in result.stdout.str() and "Median" in result.stdout.str()) is table
+
+
+def test_a_device_that_is_missing_skips_with_its_reason(own, monkeypatch):
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("a GPU is there")
+    monkeypatch.setenv("PYTHONPATH", str(own.path))
+    result = run(own, FORWARD, "--torchcompat-device=cuda", "-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines("*device cuda is not available: torch * sees no GPU here*")
+
+
+def test_an_id_that_is_taken_is_refused(own, monkeypatch):
+    own.makeconftest(OWN.replace('"mine/voice"', '"rvc/hubert-base"'))
+    monkeypatch.setenv("PYTHONPATH", str(own.path))
+    result = run(own, FORWARD)
+    result.stdout.fnmatch_lines("*checkpoint 'rvc/hubert-base' is in the catalogue already; *")

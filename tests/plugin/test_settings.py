@@ -1,0 +1,84 @@
+"""Options and ini keys: each setting is shown with its source, a bad one gets a sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def project(pytester):
+    pytester.makepyfile("def test_plain(): pass")
+    return pytester
+
+
+def test_the_header_shows_each_setting_and_where_it_came_from(project):
+    project.makeini("[pytest]\ntorchcompat_policy = strict\ntorchcompat_allow = argparse.Namespace")
+    result = project.runpytest_inprocess("--torchcompat-edition=replica")
+    result.stdout.fnmatch_lines(
+        "torchcompat: policy=strict (ini), edition=replica (command line), "
+        "allow=argparse.Namespace (ini), torch *"
+    )
+
+
+def test_the_header_shows_the_defaults(project):
+    result = project.runpytest_inprocess()
+    result.stdout.fnmatch_lines("torchcompat: policy=allowlisted (default), edition=auto (default), *")
+
+
+def test_the_command_line_wins_over_the_ini_file(project):
+    project.makeini("[pytest]\ntorchcompat_policy = strict")
+    result = project.runpytest_inprocess("--torchcompat-policy=stock,strict", "--co")
+    result.stdout.fnmatch_lines("torchcompat: policy=stock,strict (command line), *")
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        (
+            "--torchcompat-policy=stict",
+            "ERROR: 'stict' is not a known torchcompat policy. Choose one of: "
+            "stock, patched, allowlisted, strict. Did you mean 'strict'?",
+        ),
+        (
+            "--torchcompat-edition=replicas",
+            "ERROR: 'replicas' is not a known torchcompat edition. Choose one of: "
+            "auto, reference, replica. Did you mean 'replica'?",
+        ),
+        (
+            "--torchcompat-device=cuda:x",
+            "ERROR: 'cuda:x' is not a known torchcompat device. Choose one of: "
+            "auto, cpu, cuda, cuda:0. Did you mean 'cuda:0'?",
+        ),
+        (
+            "--torchcompat-shims=dataclass-default",
+            "ERROR: 'dataclass-default' is not a known shim. Choose one of: "
+            "dataclass-defaults, torchaudio-cuda. Did you mean 'dataclass-defaults'?",
+        ),
+    ],
+)
+@pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "xdist"])
+def test_a_bad_setting_is_one_sentence_with_the_near_miss(project, option, sentence, workers):
+    result = project.runpytest_inprocess(option, *workers)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert sentence in [line.strip() for line in result.errlines]
+
+
+@pytest.mark.parametrize("shown", ["--help", "--version"])
+def test_help_and_version_are_shown_with_a_broken_configuration(project, shown):
+    project.makeini("[pytest]\ntorchcompat_policy = nonsense")
+    assert project.runpytest_inprocess(shown).ret == pytest.ExitCode.OK
+
+
+def test_the_markers_are_documented_and_strict_markers_stay_green(project):
+    project.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.torchcompat_policy("strict")
+        def test_marked(): pass
+        """
+    )
+    assert project.runpytest_inprocess("--strict-markers", "-p", "no:xdist").ret == 0
+    shown = project.runpytest_inprocess("--markers").stdout
+    shown.fnmatch_lines("@pytest.mark.torchcompat_checkpoint(id, [*]more): *")
+    shown.fnmatch_lines("@pytest.mark.torchcompat_policy(name, [*]more): *")
