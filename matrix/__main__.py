@@ -186,7 +186,7 @@ def _headline(plan: Plan, cells: Sequence[PlannedCell]) -> str:
     named = " and ".join(name for name in [*span, *nightly] if name)
     kinds = "library" if len(libraries) == 1 else "libraries"
     notes = "".join(f"\n{note}" for note in plan.notes)
-    return f"{len(cells)} cells: torch {named} x {len(libraries)} {kinds}.{notes}"
+    return f"{_cells(len(cells))}: torch {named} x {len(libraries)} {kinds}.{notes}"
 
 
 def _shown(path: Path) -> str:
@@ -226,7 +226,12 @@ def _render(plan: Plan, folder: RunFolder) -> dict[str, Any]:
 def _stopped(plan: Plan, folder: RunFolder) -> str:
     left = len(unfinished(plan, folder))
     command = "nox -s matrix" + _as_options(plan)
-    return f"Stopped. {len(plan.cells) - left} cells kept; {command} goes on with the other {left}."
+    kept = _cells(len(plan.cells) - left)
+    return f"Stopped. {kept} kept; {command} goes on with the other {left}."
+
+
+def _cells(count: int) -> str:
+    return f"{count} cell" if count == 1 else f"{count} cells"
 
 
 def _as_options(plan: Plan) -> str:

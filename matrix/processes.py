@@ -37,7 +37,7 @@ class Processes:
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[str]] = set()
         self._lock = threading.Lock()
-        self._stopped = False
+        self.stopped = False
 
     def run(
         self,
@@ -61,14 +61,14 @@ class Processes:
             raise
         finally:
             self._forget(process)
-        if self._stopped:
+        if self.stopped:
             raise StoppedError
         return Finished(process.returncode, text or "")
 
     def stop(self) -> None:
         """Kill what runs and start nothing more."""
         with self._lock:
-            self._stopped = True
+            self.stopped = True
             for process in self._running:
                 kill_group(process.pid)
 
@@ -80,7 +80,7 @@ class Processes:
         output: IO[str] | int | None,
     ) -> subprocess.Popen[str]:
         with self._lock:
-            if self._stopped:
+            if self.stopped:
                 raise StoppedError
             process = subprocess.Popen(
                 list(command),

@@ -130,7 +130,7 @@ def cell_command(python: Path, checks: Path, files: CellFolder, edition: str) ->
     return [
         *(str(python), "-m", "pytest", "-q", "-c", os.devnull),
         *("-p", "no:cacheprovider", "-p", "torchcompat"),
-        *("--rootdir", str(checks), str(checks)),
+        *("--rootdir", str(checks), "--confcutdir", str(checks), str(checks)),
         f"--torchcompat-cell={files.request}",
         f"--torchcompat-report={files.checks}",
         f"--torchcompat-edition={edition}",

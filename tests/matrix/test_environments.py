@@ -41,7 +41,8 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
     info = "{module}-{version}.dist-info"
     with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
         wheel.writestr("{module}.py", "built = True")
-        wheel.writestr(info + "/METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
+        metadata = "Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n"
+        wheel.writestr(info + "/METADATA", metadata)
         wheel.writestr(info + "/WHEEL", "Wheel-Version: 1.0\\nTag: py3-none-any\\n")
         wheel.writestr(info + "/RECORD", "{module}.py,,\\n")
     return name
@@ -177,7 +178,7 @@ def a_conflict(index):
         (no_version, "there is no version of torch==2.99.0"),
         (no_project, "nowhere was not found in the package registry"),
         (no_wheel_for_this_python, "torch==2.5.1 has no wheels with a matching Python"),
-        (a_conflict, "torch==2.5.1 depends on numpy<2"),
+        (a_conflict, "only numpy==2.0.0 is available"),
     ],
 )
 def test_what_cannot_be_resolved_is_unavailable_in_the_resolvers_words(

@@ -90,8 +90,9 @@ HIDDEN = {
 }
 # Streams that the C unpickler and others read differently, or that hide what they import.
 REFUSED = {
+    # Read straight on, this is one harmless literal.
     "opcode across a frame's end": (
-        b"\x80\x04\x95" + struct.pack("<Q", 4) + b"N0X\x05" + b"\0\0\0\0cos\ngetpid\n.",
+        b"\x80\x04\x95" + struct.pack("<Q", 4) + b"N0B\x0c" + b"\0\0\0" + b"cos\ngetpid\n0" + b".",
         "malformed",
     ),
     "line across a frame's end": (

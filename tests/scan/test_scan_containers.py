@@ -91,6 +91,50 @@ def entries(*pairs):
     return make_zip([(f"archive/{name}", data) for name, data in pairs])
 
 
+END = struct.Struct("<4s4H2LH")
+ENTRY = struct.Struct("<4s6H3L5H2L")
+
+
+def split_at_end(data):
+    """Return a zip without its end record, and the record's fields."""
+    return data[: -END.size], list(END.unpack(data[-END.size :]))
+
+
+def with_a_second_directory(data):
+    body, end = split_at_end(data)
+    size, offset = end[5:7]
+    return body + body[offset : offset + size] + END.pack(*end)
+
+
+def with_zip64_end(data, between=b""):
+    body, end = split_at_end(data)
+    entries, size, offset = end[4:7]
+    record = struct.pack(
+        "<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, entries, entries, size, offset
+    )
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, len(body), 1)
+    return body + record + between + locator + END.pack(*end[:5], 0xFFFFFFFF, 0xFFFFFFFF, 0)
+
+
+def with_zip64_sizes(data):
+    """Move the first entry's sizes and offset into a zip64 field, as in files over 4 GiB."""
+    body, end = split_at_end(data)
+    at = end[6]
+    fields = list(ENTRY.unpack_from(body, at))
+    extra = struct.pack("<2H3Q", 1, 24, fields[9], fields[8], fields[16])
+    fields[8] = fields[9] = fields[16] = 0xFFFFFFFF
+    name_end = at + ENTRY.size + fields[10]
+    fields[11], end[5] = len(extra), end[5] + len(extra)
+    name = body[at + ENTRY.size : name_end]
+    return body[:at] + ENTRY.pack(*fields) + name + extra + body[name_end:] + END.pack(*end)
+
+
+def with_another_size(data):
+    at = data.index(b"PK\x01\x02") + 24
+    (size,) = struct.unpack_from("<L", data, at)
+    return data[:at] + struct.pack("<L", size - 1) + data[at + 4 :]
+
+
 VERSION = ("version", b"3\n")
 AMBIGUOUS = {
     "the same name twice": entries(("data.pkl", STATE), ("data.pkl", PAYLOAD), VERSION),
@@ -105,6 +149,9 @@ AMBIGUOUS = {
         torch_zip(), struct.pack("<HH", 2, 2), struct.pack("<HH", 1, 1)
     ),
     "directory that is broken": patched(torch_zip(), b"PK\x01\x02", b"PK\x01\x00"),
+    "two directories": with_a_second_directory(torch_zip(PAYLOAD)),
+    "zip64 end elsewhere": with_zip64_end(torch_zip(PAYLOAD), between=b"12345678"),
+    "stored with two sizes": with_another_size(torch_zip(b"N.N.")),
     "data.pkl elsewhere": patched(
         entries(VERSION, ("data.pkl", STATE)), b"PK\x03\x04", b"PK\x03\x05"
     ),
@@ -116,6 +163,11 @@ def test_a_zip_that_two_readers_could_read_in_two_ways_is_refused(name):
     scan = scanned(AMBIGUOUS[name])
 
     assert (scan.verdict, scan.reason) == (Verdict.REFUSED, "ambiguous-zip")
+
+
+@pytest.mark.parametrize("large", [with_zip64_end, with_zip64_sizes])
+def test_the_records_of_large_files_are_read(large):
+    assert scanned(large(torch_zip(PAYLOAD))).globals == ("os.getpid",)
 
 
 def test_an_encrypted_zip_is_refused():

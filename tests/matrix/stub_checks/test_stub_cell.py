@@ -1,0 +1,49 @@
+"""A cell's process without torch: the id of a checkpoint says what it does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from pytest_torchcompat.outcome import Outcome
+from pytest_torchcompat.record import Record, append_line
+
+
+def works():
+    pass
+
+
+def segfaults():
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def exits():
+    pytest.exit("this cell can't go on", returncode=3)
+
+
+def fills_the_disk():
+    pytest.exit("OSError: [Errno 28] No space left on device", returncode=3)
+
+
+def meets():
+    """Tell the test that this point is reached, and wait to be killed, unless set free."""
+    if not Path(os.environ["STUB_FREE"]).exists():
+        Path(os.environ["STUB_MEETING"]).write_text(str(os.getpid()))
+        threading.Event().wait()
+
+
+def test_cell(pytestconfig):
+    request = json.loads(Path(pytestconfig.getoption("torchcompat_cell")).read_text())
+    report = Path(pytestconfig.getoption("torchcompat_report"))
+    found = {"torch_build": "2.5.1+stub", "distributions": {"torch": "2.5.1"}}
+    Path("environment.json").write_text(json.dumps(found))
+    for check in request["checks"]:
+        globals()[check["checkpoint"]]()
+        edition = pytestconfig.getoption("torchcompat_edition")
+        record = Record(check["checkpoint"], edition, check["policy"], Outcome.PASS)
+        append_line(report, record.to_dict())

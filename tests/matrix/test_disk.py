@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from matrix import axes, disk
+from pytest_torchcompat.errors import TorchcompatError
+
+
+@pytest.fixture
+def cells(planned_cell):
+    return [planned_cell(f"{torch}", torch=torch) for torch in ("2.5.1", "2.6.0", "2.15.0")]
+
+
+@pytest.fixture
+def free(monkeypatch):
+    """Say how many GB are free, and that uv's cache has the named torch versions."""
+
+    def say(gigabytes, cached=()):
+        usage = shutil.disk_usage("/")._replace(free=gigabytes * disk.GB)
+        monkeypatch.setattr(disk.shutil, "disk_usage", lambda _: usage)
+        monkeypatch.setattr(disk, "_is_cached", lambda torch, *_: torch in cached)
+
+    return say
+
+
+def test_a_torch_build_counts_once_and_little_more_for_a_further_python():
+    pairs = [("2.5.1", "3.12"), ("2.5.1", "3.12"), ("2.5.1", "3.10"), ("2.6.0", "3.12")]
+    expected = 2 * axes.GB_PER_TORCH + axes.GB_PER_FURTHER_PYTHON
+    assert disk.needed_gb(pairs) == pytest.approx(expected)
+    assert disk.needed_gb([]) == 0
+
+
+def test_enough_disk_is_said(cells, tmp_path, free):
+    free(74)
+    assert disk.check(cells, tmp_path) == "About 16 GB of packages; 74 GB free."
+
+
+def test_too_little_disk_is_said_before_starting_with_how_to_narrow(cells, tmp_path, free):
+    free(12)
+    sentence = r"About 16 GB of packages; 12 GB free. That won't do: .*--torch .*--force"
+    with pytest.raises(TorchcompatError, match=sentence):
+        disk.check(cells, tmp_path)
+
+
+def test_what_uv_has_already_does_not_count(cells, tmp_path, free):
+    free(12, cached=("2.5.1", "2.15.0"))
+    assert disk.check(cells, tmp_path).startswith("About 6 GB of packages; 12 GB")
+
+
+def test_a_user_can_go_on_all_the_same(cells, tmp_path, free):
+    free(1)
+    assert disk.check(cells, tmp_path, force=True).startswith("About 16 GB of packages; 1 GB")

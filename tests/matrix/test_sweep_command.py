@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from matrix import __main__ as command
+from matrix import axes, outside
+from matrix.plan import Selection
+from matrix.releases import IndexUnreachableError
+from matrix.store import RunFolder, write_json
+from pytest_torchcompat.outcome import Outcome
+from pytest_torchcompat.record import Record, append_line
+
+
+@pytest.fixture
+def run(tmp_path, planned_cell, make_plan_of):
+    """Write a run of one planned cell."""
+    folder = RunFolder(tmp_path / "runs" / "a-run")
+    write_json(folder.plan, make_plan_of(planned_cell("py3.11-torch2.5.1-a")).to_dict())
+    return folder
+
+
+def test_rendering_writes_the_merge_and_the_page(run, capsys):
+    passed = Record("ultralytics/yolov8n", "replica", "stock", Outcome.PASS, "ultralytics")
+    append_line(run.cell("py3.11-torch2.5.1-a").checks, passed.to_dict())
+    assert command.main(["render", str(run.path)]) == 0
+    checks = json.loads(run.matrix.read_text())["cells"][0]["checks"]
+    assert [check["outcome"] for check in checks] == ["pass", *["not-run"] * 3]
+    assert "ultralytics" in run.page.read_text()
+    assert capsys.readouterr().out.strip().endswith("index.html")
+
+
+def test_a_run_that_is_not_there_is_one_sentence(tmp_path, capsys):
+    assert command.main(["render", str(tmp_path / "none")]) == 2
+    assert "is not there; name a folder under runs/" in capsys.readouterr().err
+
+
+def test_an_index_that_does_not_answer_is_one_sentence(free_port, monkeypatch, capsys):
+    monkeypatch.setenv("UV_DEFAULT_INDEX", f"http://127.0.0.1:{free_port}/")
+    assert command.main(["plan", "--torch", "2.5.1"]) == 2
+    assert capsys.readouterr().err.startswith("error: the package index http://127.0.0.1:")
+
+
+@pytest.fixture
+def world_of(index, monkeypatch, free_port):
+    """Let the command plan from an index on localhost, PyTorch's own being out of reach."""
+    monkeypatch.setenv("UV_DEFAULT_INDEX", index.url)
+    dead = f"http://127.0.0.1:{free_port}/{{backend}}/"
+    monkeypatch.setattr(outside.torch_backend, "__defaults__", (dead,))
+    monkeypatch.setattr(outside.nightlies, "__defaults__", (dead,))
+    for version in ("2.5.1", "2.6.0"):
+        index.wheel("torch", version, tag="cp312-cp312-any")
+        index.wheel("torchaudio", version, tag="cp312-cp312-any")
+    index.wheel("ultralytics", "8.4.190")
+    index.wheel("fairseq", "0.12.2")
+    return index
+
+
+def test_a_plan_is_printed_with_its_notes_once(world_of, capsys):
+    assert command.main(["plan", "--library", "torchaudio"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[:2]] == [
+        "py3.12-torch2.5.1-torchaudio2.5.1",
+        "py3.12-torch2.6.0-torchaudio2.6.0",
+    ]
+    assert lines[2:] == [
+        "2 cells: torch 2.5.1 … 2.6.0 x 1 library.",
+        outside.NO_TORCH_INDEX,
+        outside.NO_NIGHTLY,
+    ]
+
+
+def test_a_plan_is_printed_for_machines(world_of, capsys):
+    assert command.main(["plan", "--torch", "2.5.1", "--library", "torchaudio", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["schema"] == 1
+    assert [cell["version"] for cell in plan["cells"]] == ["2.5.1"]
+    # Nobody asked for a nightly: its index is not asked either.
+    assert plan["notes"] == [outside.NO_TORCH_INDEX]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--library", "torchadio"], "error: 'torchadio' is not a known library."),
+        (["--torch", "2.5.2"], "error: '2.5.2' is not a known torch version."),
+        (["--policy", "stict"], "error: 'stict' is not a known policy."),
+        (["--cell", "nothing"], "error: no cell matches 'nothing'."),
+        (["--torch", "nightly"], f"error: {outside.NO_NIGHTLY}"),
+    ],
+)
+def test_an_unknown_name_ends_with_one_sentence_and_leaves_no_run(
+    world_of, tmp_path, capsys, monkeypatch, arguments, words
+):
+    monkeypatch.setattr(command, "WORK", tmp_path / "work")
+    assert command.main(["run", "--runs", str(tmp_path / "runs"), *arguments]) == 2
+    assert capsys.readouterr().err.startswith(words)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_number_of_jobs_is_one_or_more(capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(["run", "--jobs", "0"])
+    assert ended.value.code == 2
+    assert "'0' is not a number of cells; give 1 or more" in capsys.readouterr().err
+
+
+def test_the_backend_follows_the_machine_where_pytorchs_index_answers(index):
+    index.wheel("torch", "2.5.1")
+    assert outside.torch_backend(f"{index.url}torch/") == ("auto", ())
+
+
+def test_the_nightlies_are_asked_for_where_they_answer(index):
+    index.wheel("torch", "2.16.0.dev20261119+cpu", tag="cp312-cp312-any")
+    frozen = command.datetime.fromisoformat("2026-11-20T10:31:00+00:00")
+    found, notes = outside.nightlies(Selection(), frozen, index.url)
+    assert [release.version for release in found.of("torch")] == ["2.16.0.dev20261119+cpu"]
+    assert notes == ()
+
+
+def test_a_nightly_asked_for_by_name_has_to_be_there(free_port):
+    frozen = command.datetime.fromisoformat("2026-11-20T10:31:00+00:00")
+    dead = f"http://127.0.0.1:{free_port}/"
+    with pytest.raises(IndexUnreachableError, match="nightly index can't be reached: no cell"):
+        outside.nightlies(Selection(torch=(axes.NIGHTLY,)), frozen, dead)
+
+
+def test_one_cell_is_run_as_its_run_planned_it(run, monkeypatch):
+    monkeypatch.setattr(command, "world", None)  # Nothing outside is asked.
+    options = command._parser().parse_args(
+        ["cell", "py3.11-torch2.5.1-a", "--policy", "strict", "--runs", str(run.path.parent)]
+    )
+    plan = command._plan_with(options)
+    assert [cell.id for cell in plan.cells] == ["py3.11-torch2.5.1-a"]
+    assert [check.policy for check in plan.cells[0].checks] == ["strict"]
+    assert plan.frozen_at == "2026-11-20T10:31:00+00:00"

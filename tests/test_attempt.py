@@ -1,0 +1,155 @@
+"""An attempt is data, and its verdict a function over that data."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from pytest_torchcompat.attempt import Attempt, Attempts, Check, classify, record_of
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint, CheckpointFile, Edition
+from pytest_torchcompat.isolation import Died, Returned, TimedOut
+from pytest_torchcompat.outcome import Outcome, Stage
+from pytest_torchcompat.policies import Policy
+from pytest_torchcompat.policies.rules import Load
+
+REFUSAL = (
+    "Weights only load failed. ... WeightsUnpickler error: Unsupported global: GLOBAL "
+    "a.B was not an allowed global by default."
+)
+
+
+def load(outcome, policy=Policy.STRICT):
+    return Load(policy, "app.py:1", "app.py:1", "a.pt", "ff", ("a.B",), outcome=outcome)
+
+
+def failed(message="", chain=(), loads=()):
+    return Attempt(Stage.LOAD, "UnpicklingError", message, chain, loads)
+
+
+@pytest.mark.parametrize(
+    ("found", "policy", "shimmed", "outcome"),
+    [
+        (Attempt(Stage.FORWARD), Policy.STOCK, False, Outcome.PASS),
+        (Attempt(Stage.FORWARD), Policy.STRICT, True, Outcome.SHIMMED),
+        (failed(loads=(load("refused"),)), Policy.STRICT, False, Outcome.REFUSED),
+        (failed(chain=(f"TypeError: {REFUSAL}",)), Policy.ALLOWLISTED, False, Outcome.REFUSED),
+        (failed(chain=(f"UnpicklingError: {REFUSAL}",)), Policy.STOCK, False, Outcome.FAIL),
+        (failed(chain=("KeyError: 'model'",)), Policy.STRICT, False, Outcome.FAIL),
+        (
+            failed(chain=("Weights only load failed. Can only SETITEM for dict, OrderedDict",)),
+            Policy.ALLOWLISTED,
+            False,
+            Outcome.FAIL,
+        ),
+    ],
+    ids=[
+        "all stages",
+        "all stages with a shim",
+        "a load that was refused",
+        "a refusal that the library wrapped in another error",
+        "what torch refuses by default is a failure of stock",
+        "any other error",
+        "a limit of the reader is no refusal of a name",
+    ],
+)
+def test_the_verdict_follows_from_what_the_attempt_says(found, policy, shimmed, outcome):
+    assert classify(found, policy, shimmed) is outcome
+
+
+class Library:
+    """A library that does what the name of the checkpoint says."""
+
+    name = distribution = "fairseq"  # a name that a shim is for, on every Python from 3.11
+
+    def __init__(self, broken=False):
+        self.broken = broken
+
+    def import_(self):
+        if self.broken:
+            raise ValueError("mutable default <class 'Config'> for field common is not allowed")
+
+    def load(self, checkpoint, path):
+        if checkpoint.id == "hangs":
+            import signal
+
+            signal.pause()
+        if checkpoint.id == "dies":
+            import os
+
+            os.abort()
+        if checkpoint.id == "lacks":
+            raise KeyError("model")
+        return checkpoint.id
+
+    def forward(self, checkpoint, model, device):
+        return None
+
+
+def check(tmp_path, name="works", library=None):
+    file = CheckpointFile(Checkpoint(name, "fairseq", "a test"), tmp_path, Edition.REPLICA, "ff")
+    return Check(file, Policy.STRICT, library or Library())
+
+
+def test_a_check_travels_to_another_process(tmp_path):
+    assert pickle.loads(pickle.dumps(check(tmp_path))).policy is Policy.STRICT
+
+
+def test_a_process_that_died_is_a_crash_at_the_stage_that_it_told(tmp_path):
+    record = record_of(check(tmp_path), Died(-11, "forward", "Fatal Python error"))
+    assert (record.outcome, record.stage) == (Outcome.CRASH, Stage.FORWARD)
+    assert record.message == "the process died: signal SIGSEGV"
+    assert record.output == "Fatal Python error"
+
+
+def test_a_process_that_hung_is_a_timeout_and_before_any_stage_it_was_importing(tmp_path):
+    record = record_of(check(tmp_path), TimedOut(600, None, ""))
+    assert (record.outcome, record.stage) == (Outcome.TIMEOUT, Stage.IMPORT)
+    assert record.message == "not done after 600 s, and killed"
+
+
+def test_only_the_file_itself_speaks_for_the_globals(tmp_path):
+    other = Load(Policy.STRICT, "app.py:2", "app.py:2", "other.pt", "00", ("c.D",))
+    found = Attempt(Stage.FORWARD, loads=(other, load("ok")))
+    assert record_of(check(tmp_path), Returned(found, "")).globals == ("a.B",)
+
+
+@pytest.fixture
+def attempts():
+    pytest.importorskip("torch")
+    opened = []
+
+    def make(library, chosen="auto", seconds=60.0):
+        opened.append(Attempts(library, {"torch": "2.5.1"}, chosen, seconds))
+        return opened[-1]
+
+    yield make
+    for each in opened:
+        each.close()
+
+
+def test_one_bad_check_leaves_the_others_alone(attempts, tmp_path):
+    library = Library()
+    runs = attempts(library, "off")
+    outcomes = [runs.record(check(tmp_path, n)).outcome.value for n in ("dies", "lacks", "works")]
+    assert outcomes == ["crash", "fail", "pass"]
+
+
+def test_a_hang_in_loading_is_a_timeout_of_that_check(attempts, tmp_path):
+    runs = attempts(Library(), "off", seconds=10.0)
+    assert runs.record(check(tmp_path)).outcome is Outcome.PASS
+    record = runs.record(check(tmp_path, "hangs"))
+    assert (record.outcome, record.stage) == (Outcome.TIMEOUT, Stage.LOAD)
+
+
+def test_an_import_that_fails_is_told_of_each_check(attempts, tmp_path):
+    library = Library(broken=True)
+    record = attempts(library, "off").record(check(tmp_path, library=library))
+    assert (record.outcome, record.stage) == (Outcome.FAIL, Stage.IMPORT)
+    assert record.exception == "ValueError"
+    assert record.message.startswith("mutable default")
+
+
+def test_the_attempt_without_shims_counts_where_they_change_nothing(attempts, tmp_path):
+    record = attempts(Library()).record(check(tmp_path, "lacks"))
+    assert (record.outcome, record.shims) == (Outcome.FAIL, ())
