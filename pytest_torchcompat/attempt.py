@@ -247,7 +247,13 @@ class Attempts:
     def environment(self) -> dict[str, Any]:
         """Describe torch as the first process of the library sees it; unknown where it died."""
         result = self._nursery(()).run(environment, timeout=self._timeout)
-        unknown = {"torch": None, "torch_build": None, "cuda": None, "gpu_archs": [], "devices": []}
+        unknown: dict[str, Any] = {
+            "torch": None,
+            "torch_build": None,
+            "cuda": None,
+            "gpu_archs": [],
+            "devices": [],
+        }
         return result.value if isinstance(result, Returned) else unknown
 
     def _nursery(self, names: tuple[str, ...]) -> Nursery:

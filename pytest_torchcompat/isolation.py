@@ -111,7 +111,7 @@ class Nursery:
             self._process.kill()
             self._process = None
 
-    def __enter__(self) -> Nursery:
+    def __enter__(self) -> Nursery:  # noqa: PYI034 - typing.Self is of Python 3.11
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -193,8 +193,8 @@ def _child(conn: Connection, output: str, target: Callable[..., Any], args: Any)
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (1, 2):
         os.dup2(descriptor, stream)
-    sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115, PTH123 - lives as long as the process
-    sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115, PTH123 - as above
+    sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115 - lives as long as the process
+    sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115 - as above
     faulthandler.enable(file=2)  # pytest's own points at the terminal
     target(conn, *args)
 

@@ -131,7 +131,10 @@ def append_line(path: Path, data: Mapping[str, Any]) -> None:
 
 def _drop_cut_line(file: BinaryIO) -> None:
     size = file.seek(0, os.SEEK_END)
-    if size == 0 or file.seek(size - 1) < size and file.read(1) == b"\n":
+    if size == 0:
+        return
+    file.seek(size - 1)
+    if file.read(1) == b"\n":
         return
     file.seek(0)
     file.truncate(file.read().rfind(b"\n") + 1)

@@ -30,7 +30,10 @@ def test_a_record_comes_back_from_json_as_it_was():
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"outcome": "great"}, r"record\.outcome: 'great' is not one of pass, shimmed, .*, not-run"),
+        (
+            {"outcome": "great"},
+            r"record\.outcome: 'great' is not one of pass, shimmed, .*, not-run",
+        ),
         ({"stage": "lunch"}, r"record\.stage: 'lunch' is not one of import, load, .*"),
         ({"policy": None}, r"record\.policy: expected a string, got None"),
     ],
@@ -46,8 +49,14 @@ def test_a_record_that_is_none_is_refused_with_its_place(change, sentence):
         (RECORD, "refused at load: torch refuses a.B and 1 more unless allowed"),
         (RECORD.changed(outcome=Outcome.PASS), "pass"),
         (RECORD.changed(outcome=Outcome.SHIMMED, shims=("x",)), "shimmed with x"),
-        (RECORD.changed(outcome=Outcome.FAIL, message="no\nmore"), "fail at load: _pickle.UnpicklingError: no"),
-        (RECORD.changed(outcome=Outcome.NOT_RUN, stage=None, exception=None, message=None), "not-run: "),
+        (
+            RECORD.changed(outcome=Outcome.FAIL, exception="KeyError", message="no\nmore"),
+            "fail at load: KeyError: no",
+        ),
+        (
+            RECORD.changed(outcome=Outcome.CRASH, exception=None, message="it died"),
+            "crash at load: it died",
+        ),
     ],
 )
 def test_a_record_says_its_verdict_in_a_line(record, sentence):

@@ -33,7 +33,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare where the request lies."""
     help_text = "The cell's request: its library and the checks to run"
     parser.addoption("--torchcompat-cell", metavar="FILE.json", default=None, help=help_text)
-    parser.addoption("--torchcompat-check-seconds", type=float, default=SECONDS, help="Time a check may take")
+    parser.addoption(
+        "--torchcompat-check-seconds", type=float, default=SECONDS, help="Time a check may take"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -25,14 +25,14 @@ class Fairseq:
         import fairseq.checkpoint_utils
         import fairseq.models.hubert  # noqa: F401 - registers the model and its task
 
-    def load(self, checkpoint: Checkpoint, path: Path) -> Any:  # noqa: ARG002 - one loader for all
+    def load(self, checkpoint: Checkpoint, path: Path) -> Any:
         """Return the model of a checkpoint, in float32."""
         from fairseq import checkpoint_utils
 
         models, _, _ = checkpoint_utils.load_model_ensemble_and_task([str(path)])
         return models[0].float().eval()
 
-    def forward(self, checkpoint: Checkpoint, model: Any, device: str) -> Callable[[], Any]:  # noqa: ARG002
+    def forward(self, checkpoint: Checkpoint, model: Any, device: str) -> Callable[[], Any]:
         """Return the last layer's features of one second of seeded noise, shaped [1, 16000]."""
         import torch
 
@@ -41,7 +41,7 @@ class Fairseq:
         wave = (torch.randn(1, SAMPLE_RATE, generator=generator) * 0.1).to(device)
         return lambda: model.extract_features(source=wave, padding_mask=None, mask=False)[0]
 
-    def write_replica(self, checkpoint: Checkpoint, path: Path) -> None:  # noqa: ARG002
+    def write_replica(self, checkpoint: Checkpoint, path: Path) -> None:
         """Save a HuBERT of one small layer with the keys that fairseq's trainer writes."""
         from fairseq import checkpoint_utils
 

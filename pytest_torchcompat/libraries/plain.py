@@ -18,19 +18,22 @@ class PlainTorch:
         """Import torch."""
         import torch  # noqa: F401 - the import is the point
 
-    def load(self, checkpoint: Checkpoint, path: Path) -> Any:  # noqa: ARG002
+    def load(self, checkpoint: Checkpoint, path: Path) -> Any:
         """Return what the file holds, on the CPU."""
         import torch
 
         return torch.load(path, map_location="cpu")
 
     def forward(
-        self, checkpoint: Checkpoint, model: Any, device: str  # noqa: ARG002
+        self,
+        checkpoint: Checkpoint,
+        model: Any,
+        device: str,
     ) -> Callable[[], Any] | None:
         """Return the forward pass of a pickled module that takes no input, so: nothing."""
         return None
 
-    def write_replica(self, checkpoint: Checkpoint, path: Path) -> None:  # noqa: ARG002
+    def write_replica(self, checkpoint: Checkpoint, path: Path) -> None:
         """Save a state dict of one tensor."""
         import torch
 

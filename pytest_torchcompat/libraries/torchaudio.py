@@ -44,9 +44,7 @@ class Torchaudio:
             return _legacy_names(torchaudio)
         return torchaudio.load(str(path))
 
-    def forward(
-        self, checkpoint: Checkpoint, model: Any, device: str
-    ) -> Callable[[], Any] | None:
+    def forward(self, checkpoint: Checkpoint, model: Any, device: str) -> Callable[[], Any] | None:
         """Return a resampling of the waveform to half its rate; the API has no forward pass."""
         import torchaudio
 
@@ -56,7 +54,7 @@ class Torchaudio:
         waveform = waveform.to(device)
         return lambda: torchaudio.functional.resample(waveform, rate, rate // 2)
 
-    def write_replica(self, checkpoint: Checkpoint, path: Path) -> None:  # noqa: ARG002
+    def write_replica(self, checkpoint: Checkpoint, path: Path) -> None:
         """Write half a second of a rising tone as 16-bit WAV."""
         samples = array("h", (_rising_tone(i) for i in range(SAMPLE_RATE // 2)))
         with wave.open(str(path), "wb") as file:

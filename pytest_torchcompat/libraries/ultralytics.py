@@ -21,13 +21,13 @@ class Ultralytics:
         """Import ultralytics; some versions replace ``torch.load`` as they do."""
         import ultralytics  # noqa: F401 - the import is the point
 
-    def load(self, checkpoint: Checkpoint, path: Path) -> Any:  # noqa: ARG002 - one loader for all
+    def load(self, checkpoint: Checkpoint, path: Path) -> Any:
         """Return the torch module inside the ``YOLO``, in float32."""
         from ultralytics import YOLO
 
         return YOLO(str(path)).model.float().eval()
 
-    def forward(self, checkpoint: Checkpoint, model: Any, device: str) -> Callable[[], Any]:  # noqa: ARG002
+    def forward(self, checkpoint: Checkpoint, model: Any, device: str) -> Callable[[], Any]:
         """Return the raw head's output on a seeded image, [1, 3, 64, 64]: no detections."""
         import torch
 
@@ -36,7 +36,7 @@ class Ultralytics:
         image = torch.rand(IMAGE, generator=generator).to(device)
         return lambda: model(image)[0]
 
-    def write_replica(self, checkpoint: Checkpoint, path: Path) -> None:  # noqa: ARG002
+    def write_replica(self, checkpoint: Checkpoint, path: Path) -> None:
         """Save a narrow YOLOv8 with the keys that the trainer writes, in float16."""
         import torch
         import ultralytics

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 
@@ -25,10 +25,10 @@ _HELD = pytest.StashKey[bool]()
 _TORCH = pytest.StashKey[bool]()
 
 
-def policies_for(node: pytest.Item | pytest.FunctionDefinition, names: object) -> tuple[Policy, ...]:
+def policies_for(node: marks.Node, names: Iterable[str]) -> tuple[Policy, ...]:
     """Return the policies that a test runs under: its marker's, else the chosen ones, else none."""
     settings = node.config.stash[SETTINGS]
-    concerned = settings.whole_suite or bool(FIXTURES.intersection(names))  # type: ignore[call-overload]
+    concerned = settings.whole_suite or bool(FIXTURES.intersection(names))
     return marks.policies(node) or (settings.policies if concerned else ())
 
 

@@ -97,14 +97,14 @@ def _to_cpu(path: Path) -> Any:
 
 
 @pytest.fixture
-def torchcompat_model(
-    request: pytest.FixtureRequest, _torchcompat_subject: Subject
-) -> Iterator[Any]:
+def torchcompat_model(_torchcompat_subject: Subject) -> Iterator[Any]:
     """The model, loaded by its library's own loader under the policy."""
     subject = _torchcompat_subject
     library = subject.library
     if importlib.util.find_spec(library.distribution.replace("-", "_")) is None:
-        pytest.skip(f"{library.name} is not installed; python -m pip install {library.distribution}")
+        pytest.skip(
+            f"{library.name} is not installed; python -m pip install {library.distribution}"
+        )
     with contextlib.ExitStack() as stack:
         subject.shims = _open_shims(stack, library, subject.state.settings.shims)
         subject.attempted(Stage.IMPORT, library.import_)
@@ -145,7 +145,11 @@ def torchcompat_forward(request: pytest.FixtureRequest) -> Callable[..., dict[st
         __tracebackhide__ = True
         device = _device(subject.state.settings.device)
         run = call or subject.library.forward(subject.file.checkpoint, model, device)
-        figures = subject.attempted(Stage.FORWARD, lambda: _timed(request, run, device))
+        if run is None:
+            pytest.skip(f"{subject.file.checkpoint.id} has no forward pass")
+        figures: dict[str, Any] = subject.attempted(
+            Stage.FORWARD, lambda: _timed(request, run, device)
+        )
         subject.found["benchmark"] = figures
         return figures
 

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from typing import Union
+
 import pytest
 
 from pytest_torchcompat.errors import UnknownNameError
 from pytest_torchcompat.policies import Policy, parse_policies
 
+Node = Union[pytest.Item, pytest.Collector]  # pytest keeps the definition of a test to itself
+
 DECLARATIONS = (
-    "torchcompat_checkpoint(id, *more): the checkpoints of the catalogue that a test is about; "
-    "with several the test runs once for each.",
+    (
+        "torchcompat_checkpoint(id, *more): the checkpoints of the catalogue that a test is about; "
+        "with several the test runs once for each."
+    ),
     "torchcompat_policy(name, *more): the policies that a test runs under, in place of the chosen.",
 )
 
 
-def checkpoint_ids(node: pytest.Item | pytest.FunctionDefinition) -> tuple[str, ...]:
+def checkpoint_ids(node: Node) -> tuple[str, ...]:
     """Return the ids of the nearest ``torchcompat_checkpoint``, as they were written."""
     return _strings(node, "torchcompat_checkpoint")
 
 
-def policy_names(node: pytest.Item | pytest.FunctionDefinition) -> tuple[str, ...]:
+def policy_names(node: Node) -> tuple[str, ...]:
     """Return the names of the nearest ``torchcompat_policy``, as they were written."""
     return _strings(node, "torchcompat_policy")
 
 
-def _strings(node: pytest.Item | pytest.FunctionDefinition, name: str) -> tuple[str, ...]:
+def _strings(node: Node, name: str) -> tuple[str, ...]:
     mark = node.get_closest_marker(name)
     return tuple(map(str, mark.args)) if mark else ()
 
@@ -44,7 +50,7 @@ def problem(node: pytest.Item) -> str | None:
     return None
 
 
-def policies(node: pytest.Item | pytest.FunctionDefinition) -> tuple[Policy, ...]:
+def policies(node: Node) -> tuple[Policy, ...]:
     """Return the policies that the markers name; nothing where a name is not one."""
     try:
         return parse_policies(",".join(policy_names(node)))

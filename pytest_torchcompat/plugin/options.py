@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -24,9 +24,11 @@ DEFAULTS: dict[str, Any] = {
     "cache": "",
 }
 HELP = {
-    "policy": "How torch.load treats pickles: stock, patched, allowlisted, strict; a comma-separated "
-    "list runs the tests under each. Named here or in the ini file it holds for every torch.load "
-    "of the suite, else only for tests that use a torchcompat fixture",
+    "policy": (
+        "How torch.load treats pickles: stock, patched, allowlisted, strict; a comma-separated "
+        "list runs the tests under each. Named here or in the ini file it holds for every "
+        "torch.load of the suite, else only for tests that use a torchcompat fixture"
+    ),
     "edition": "Which file a checkpoint's name means: auto, reference, replica",
     "shims": "Adaptations of removed APIs: auto, off, or a comma-separated list of names",
     "device": "Where models run: auto, cpu, cuda or cuda:N",
@@ -95,7 +97,7 @@ def add_options(parser: pytest.Parser) -> None:
             default=None,
             help=text,
         )
-        kind = "linelist" if name in LISTS else "string"
+        kind: Literal["linelist", "string"] = "linelist" if name in LISTS else "string"
         parser.addini(f"torchcompat_{name}", text, type=kind, default=DEFAULTS[name])
 
 

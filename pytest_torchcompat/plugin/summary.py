@@ -112,15 +112,11 @@ def site_lines(mine: list[dict[str, Any]], all_loads: list[dict[str, Any]]) -> I
 def _reason(load: dict[str, Any], passes_allowlisted: bool) -> str:
     if load["outcome"] == "refused" and load["globals"]:
         names = ", ".join(load["globals"])
-        strict = load["policy"] == Policy.STRICT.value
-        hint = "passes under allowlisted" if passes_allowlisted else f"next: {_next(load)}"
-        return f"    refused: {names}" + (f"      {hint}" if strict or not passes_allowlisted else "")
+        command = f"next: torchcompat allowlist {load['file']}"
+        hint = "passes under allowlisted" if passes_allowlisted else command
+        return f"    refused: {names}      {hint}"
     lines = (load["message"] or "").strip().splitlines()
     return f"    {load['outcome']}: {load['exception']}: {lines[0] if lines else ''}".rstrip(": ")
-
-
-def _next(load: dict[str, Any]) -> str:
-    return f"torchcompat allowlist {load['file']}"
 
 
 def total(policy: Policy, mine: list[dict[str, Any]]) -> str:

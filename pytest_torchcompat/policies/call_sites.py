@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 _SITE_PACKAGES = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+_TORCH = str(Path("torch", "serialization.py"))
 _OWN = str(Path(__file__).parents[1]) + os.sep
-
 
 
 def call_sites(root: Path | None) -> tuple[str, str]:
@@ -33,7 +33,7 @@ def _frames() -> Iterator[types.FrameType]:
 
 def _is_machinery(frame: types.FrameType) -> bool:
     file = frame.f_code.co_filename
-    return file.startswith(_OWN) or file.endswith(os.path.join("torch", "serialization.py"))
+    return file.startswith(_OWN) or file.endswith(_TORCH)
 
 
 def _is_project(frame: types.FrameType, root: Path | None) -> bool:
@@ -47,6 +47,7 @@ def _place(frame: types.FrameType, root: Path | None) -> str:
 
 
 def file_name(f: Any, root: Path | None) -> str:
+    """Return what to call the thing that ``torch.load`` was given."""
     if isinstance(f, (str, os.PathLike)):
         return _short(os.fspath(f), root)
     name = getattr(f, "name", None)

@@ -87,13 +87,13 @@ def _code_exchanged() -> Iterator[None]:
     namespace = load.__globals__
     namespace[_HOOK] = _calling(original)
     # Libraries ask inspect.signature whether torch.load knows weights_only.
-    load.__signature__ = inspect.signature(load)  # type: ignore[attr-defined]
+    load.__signature__ = inspect.signature(load)
     load.__code__, load.__defaults__, load.__kwdefaults__ = _trampoline.__code__, None, None
     try:
         yield
     finally:
         load.__code__, load.__defaults__, load.__kwdefaults__ = state
-        del load.__signature__  # type: ignore[attr-defined]
+        del load.__signature__
         del namespace[_HOOK]
 
 

@@ -54,7 +54,7 @@ def _hashable(default: Any) -> Iterator[None]:
     kind = type(default)
     guarded = dataclasses.is_dataclass(kind) and kind.__hash__ is None
     if guarded:
-        kind.__hash__ = object.__hash__  # type: ignore[method-assign, assignment]
+        kind.__hash__ = object.__hash__  # type: ignore[assignment]
     try:
         yield
     finally:

@@ -18,7 +18,10 @@ class Shim(Protocol):
     name: str
     restores: str
     retired_when: str
-    libraries: tuple[str, ...]
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """Whose checks may need it."""
 
     def applies(self, versions: Mapping[str, str]) -> bool:
         """Whether an environment, given as versions by distribution and ``python``, may need it."""

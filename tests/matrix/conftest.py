@@ -17,7 +17,6 @@ import pytest
 from matrix.plan import Plan, PlannedCell, PlannedCheck, Selection
 from matrix.releases import IndexUnreachableError, Release
 
-
 # What a cell's process runs is no test of this project.
 collect_ignore = ["stub_checks"]
 
@@ -32,11 +31,11 @@ class FakeReleases:
         """Return what the dictionary has."""
         return tuple(self.projects[project])
 
-    def described(self, project, release):  # noqa: ARG002 - the Protocol's
+    def described(self, project, release):
         """Return it as it is."""
         return release
 
-    def sdist(self, project, version, folder):  # noqa: ARG002 - the Protocol's
+    def sdist(self, project, version, folder):
         """Fail as an index that does not answer does."""
         message = "no network in this test"
         raise IndexUnreachableError(message)

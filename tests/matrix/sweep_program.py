@@ -18,7 +18,7 @@ class ThisEnvironment:
     def prepare(self):
         """Have nothing to build."""
 
-    def create(self, cell):  # noqa: ARG002 - the Protocol's
+    def create(self, cell):
         """Return this Python."""
         return Environment(Path(sys.executable))
 

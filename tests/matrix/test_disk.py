@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import shutil
+import sys
 
 import pytest
 
 from matrix import axes, disk
+from matrix.processes import Processes, uv
 from pytest_torchcompat.errors import TorchcompatError
 
 
@@ -47,6 +49,18 @@ def test_too_little_disk_is_said_before_starting_with_how_to_narrow(cells, tmp_p
 def test_what_uv_has_already_does_not_count(cells, tmp_path, free):
     free(12, cached=("2.5.1", "2.15.0"))
     assert disk.check(cells, tmp_path).startswith("About 6 GB of packages; 12 GB")
+
+
+def test_uv_says_what_it_has(index, tmp_path, monkeypatch):
+    monkeypatch.setenv("UV_DEFAULT_INDEX", index.url)
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    index.wheel("torch", "2.5.1")
+    build = (f"{sys.version_info.major}.{sys.version_info.minor}", tmp_path)
+    assert disk._is_cached("2.5.1", *build) is False
+    install = uv("pip", "install", "-q", "--target", str(tmp_path / "into"), "torch==2.5.1")
+    assert Processes().run(install).returncode == 0
+    assert disk._is_cached("2.5.1", *build) is True
+    assert disk._is_cached("2.6.0", *build) is False
 
 
 def test_a_user_can_go_on_all_the_same(cells, tmp_path, free):

@@ -157,7 +157,7 @@ def no_version(index):
     return "torch==2.99.0"
 
 
-def no_project(index):  # noqa: ARG001 - it is the empty index that matters
+def no_project(index):
     return "nowhere==1.0"
 
 

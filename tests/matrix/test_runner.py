@@ -43,7 +43,7 @@ class Here:
         self.answer = answer or Environment(Path(sys.executable), {"torch": "2.5.1"})
         self.deleted = []
 
-    def create(self, cell):  # noqa: ARG002 - the Protocol's
+    def create(self, cell):
         """Answer as a builder of environments does."""
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -186,6 +186,11 @@ def test_a_run_goes_on_with_what_has_not_ended_and_what_the_machine_ended(
     assert [cell.id for cell in unfinished(plan, folder)] == ["left"]
 
 
+@pytest.fixture
+def one_cell_plan(planned_cell, make_plan_of):
+    return make_plan_of(planned_cell("a"))
+
+
 @pytest.mark.parametrize(
     ("asked", "results", "found"),
     [
@@ -197,18 +202,17 @@ def test_a_run_goes_on_with_what_has_not_ended_and_what_the_machine_ended(
     ],
 )
 def test_a_run_is_gone_on_with_if_it_is_incomplete_and_asks_for_the_same(
-    tmp_path, planned_cell, make_plan_of, asked, results, found
+    tmp_path, one_cell_plan, asked, results, found
 ):
     folder = RunFolder(tmp_path / "2026-11-20")
-    plan = planned(folder, make_plan_of(planned_cell("a")), results)
+    plan = planned(folder, one_cell_plan, results)
     write_json(RunFolder(tmp_path / "of-another-version").plan, {"schema": 0})
     assert resumable(tmp_path, *asked) == ((plan, folder) if found else None)
 
 
-def test_an_older_run_is_left_where_a_newer_one_is_complete(tmp_path, stub_cell, make_plan_of):
-    plan = make_plan_of(stub_cell("a", "works"))
-    planned(RunFolder(tmp_path / "2026-11-19"), plan, {})
-    planned(RunFolder(tmp_path / "2026-11-20"), plan, {"a": None})
+def test_an_older_run_is_left_where_a_newer_one_is_complete(tmp_path, one_cell_plan):
+    planned(RunFolder(tmp_path / "2026-11-19"), one_cell_plan, {})
+    planned(RunFolder(tmp_path / "2026-11-20"), one_cell_plan, {"a": None})
     assert resumable(tmp_path, Selection(), "replica") is None
 
 

@@ -57,7 +57,8 @@ def world_of(index, monkeypatch, free_port):
     return index
 
 
-def test_a_plan_is_printed_with_its_notes_once(world_of, capsys):
+@pytest.mark.usefixtures("world_of")
+def test_a_plan_is_printed_with_its_notes_once(capsys):
     assert command.main(["plan", "--library", "torchaudio"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[:2]] == [
@@ -71,7 +72,8 @@ def test_a_plan_is_printed_with_its_notes_once(world_of, capsys):
     ]
 
 
-def test_a_plan_is_printed_for_machines(world_of, capsys):
+@pytest.mark.usefixtures("world_of")
+def test_a_plan_is_printed_for_machines(capsys):
     assert command.main(["plan", "--torch", "2.5.1", "--library", "torchaudio", "--json"]) == 0
     plan = json.loads(capsys.readouterr().out)
     assert plan["schema"] == 1
@@ -80,6 +82,7 @@ def test_a_plan_is_printed_for_machines(world_of, capsys):
     assert plan["notes"] == [outside.NO_TORCH_INDEX]
 
 
+@pytest.mark.usefixtures("world_of")
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -91,7 +94,7 @@ def test_a_plan_is_printed_for_machines(world_of, capsys):
     ],
 )
 def test_an_unknown_name_ends_with_one_sentence_and_leaves_no_run(
-    world_of, tmp_path, capsys, monkeypatch, arguments, words
+    tmp_path, capsys, monkeypatch, arguments, words
 ):
     monkeypatch.setattr(command, "WORK", tmp_path / "work")
     assert command.main(["run", "--runs", str(tmp_path / "runs"), *arguments]) == 2

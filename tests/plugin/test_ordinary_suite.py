@@ -83,9 +83,14 @@ def test_each_policy_of_a_list_runs_the_tests_anew_session_fixtures_too(suite):
         suite, "--torchcompat-policy=strict,allowlisted", "--torchcompat-allow=argparse.Namespace"
     )
     result.assert_outcomes(passed=5, failed=1)
-    result.stdout.fnmatch_lines(["*= torch.load under allowlisted =*", "test_app.py:8   plain.pt   ok"])
     result.stdout.fnmatch_lines(
-        ["*= torch.load under strict =*", "    refused: argparse.Namespace      passes under allowlisted"]
+        ["*= torch.load under allowlisted =*", "test_app.py:8   plain.pt   ok"]
+    )
+    result.stdout.fnmatch_lines(
+        [
+            "*= torch.load under strict =*",
+            "    refused: argparse.Namespace      passes under allowlisted",
+        ]
     )
 
 
@@ -114,7 +119,9 @@ def lines_of(suite):
 
 @pytest.mark.parametrize("workers", [(), ("-n2",)], ids=["alone", "xdist"])
 def test_the_report_holds_a_line_for_each_load(suite, workers):
-    result = run(suite, "--torchcompat-policy=strict", "--torchcompat-report=report.jsonl", *workers)
+    result = run(
+        suite, "--torchcompat-policy=strict", "--torchcompat-report=report.jsonl", *workers
+    )
     result.assert_outcomes(passed=2, failed=1)
     refused = [line for line in lines_of(suite) if line["outcome"] == "refused"]
     assert len(refused) == 1

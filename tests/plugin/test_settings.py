@@ -22,7 +22,9 @@ def test_the_header_shows_each_setting_and_where_it_came_from(project):
 
 def test_the_header_shows_the_defaults(project):
     result = project.runpytest_inprocess()
-    result.stdout.fnmatch_lines("torchcompat: policy=allowlisted (default), edition=auto (default), *")
+    result.stdout.fnmatch_lines(
+        "torchcompat: policy=allowlisted (default), edition=auto (default), *"
+    )
 
 
 def test_the_command_line_wins_over_the_ini_file(project):

@@ -39,5 +39,7 @@ def test_the_console_script_shows_its_help_without_torch():
         "except SystemExit: pass\n"
         "sys.exit(str(sorted({'torch', 'huggingface_hub'} & set(sys.modules))))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
     assert done.stderr.strip() == "[]"

@@ -69,9 +69,9 @@ def rules_for(path: Path, **changes) -> Rules:
 
 
 EVERY_WAY = {
-    "the attribute": lambda *a, **k: torch.load(*a, **k),
+    "the attribute": lambda *a, **k: torch.load(*a, **k),  # noqa: PLW0108 - looked up late
     "a name captured before": captured_before_any_policy,
-    "torch.serialization": lambda *a, **k: serialization.load(*a, **k),
+    "torch.serialization": lambda *a, **k: serialization.load(*a, **k),  # noqa: PLW0108 - as above
     "a partial": functools.partial(captured_before_any_policy, map_location="cpu"),
     "an explicit False": lambda *a, **k: torch.load(*a, weights_only=False, **k),
 }
@@ -106,10 +106,12 @@ def test_patched_leaves_an_explicit_true_alone(pickled, loads):
 
 
 def test_patched_stops_at_an_untrusted_file_and_says_how_to_trust_it(pickled, loads):
+    sentence = (
+        r"patched would execute the pickle in .*pickled\.pt, which is neither verified nor "
+        r"trusted\. If you trust it, name it: --torchcompat-trust=[0-9a-f]{64}$"
+    )
     with applied(Policy.PATCHED, Rules(), loads.append):
-        with pytest.raises(PolicyRefusedError, match=r"patched would execute the pickle in .*pickled\.pt, "
-                           r"which is neither verified nor trusted\. If you trust it, name it: "
-                           r"--torchcompat-trust=[0-9a-f]{64}$"):
+        with pytest.raises(PolicyRefusedError, match=sentence):
             torch.load(pickled)
 
 
@@ -234,7 +236,8 @@ def test_the_call_site_and_the_projects_own_line_are_named(plain, loads):
 
 def test_the_environment_switches_reach_child_processes_and_are_put_back(monkeypatch, loads):
     monkeypatch.setenv(FORCE_NOT, "1")
-    read = [sys.executable, "-c", f"import os; print(os.getenv({FORCE!r}), os.getenv({FORCE_NOT!r}))"]
+    program = f"import os; print(os.getenv({FORCE!r}), os.getenv({FORCE_NOT!r}))"
+    read = [sys.executable, "-c", program]
     with applied(Policy.STRICT, Rules(), loads.append):
         assert subprocess.check_output(read, text=True).split() == ["1", "None"]
     assert (os.environ.get(FORCE), os.environ[FORCE_NOT]) == (None, "1")

@@ -64,7 +64,8 @@ def guarded_torchaudio(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", torch)
     monkeypatch.delitem(sys.modules, "torchaudio", raising=False)
     (tmp_path / "torchaudio.py").write_text(
-        "import torch\nif torch.version.cuda not in (None, '13.0'): raise RuntimeError('different CUDA')"
+        "import torch\n"
+        "if torch.version.cuda not in (None, '13.0'): raise RuntimeError('different CUDA')"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     yield torch
@@ -101,7 +102,9 @@ def test_sets_of_shims_are_tried_smallest_first_and_only_for_their_library():
 
 
 def test_an_unknown_shim_is_told_with_the_known():
-    with pytest.raises(UnknownNameError, match="Choose one of: dataclass-defaults, torchaudio-cuda"):
+    with pytest.raises(
+        UnknownNameError, match="Choose one of: dataclass-defaults, torchaudio-cuda"
+    ):
         shims.get("nonsense")
 
 

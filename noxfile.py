@@ -1,0 +1,118 @@
+# /// script
+# dependencies = ["nox[uv]>=2025.2.9"]
+# ///
+"""
+The project's tasks.
+
+The two that a new user types:
+
+nox -s matrix    the sweep over real environments, then its page
+nox -s tests     the project's own tests
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_external_run = True
+nox.options.sessions = ["lint", "typing", "tests"]
+
+ROOT = Path(__file__).parent
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+WORKFLOWS = ROOT / ".github" / "workflows"
+
+# The oldest torch that is promised, and the newest: weights_only means another thing in each.
+TORCHES = ["2.5.1", "2.15.0"]
+OLDEST_PYTHON = (3, 11)  # of the sweep and of torch 2.15; the plugin itself goes back to 3.9
+NO_OLD_TORCH = (3, 14)  # torch 2.5 has no wheels from here on
+
+# Ctrl-C: the sweep stops its cells and says what it kept, before nox ends it.
+GRACE = 30.0
+
+
+def groups(*names: str) -> list[str]:
+    """Return the requirements of dependency groups; not every pip can be asked for a group."""
+    return list(nox.project.dependency_groups(PYPROJECT, *names))
+
+
+def needs_python(session: nox.Session) -> None:
+    """Stop with a sentence on a Python that the sweep does not run on."""
+    if sys.version_info < OLDEST_PYTHON:
+        session.error(f"nox runs on Python {sys.version.split()[0]}; the sweep needs 3.11 or later")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check the style of the code and of the workflows."""
+    session.install(*groups("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    workflows = [str(path.relative_to(ROOT)) for path in sorted(WORKFLOWS.glob("*.yml"))]
+    if workflows:
+        session.run("zizmor", "--offline", *workflows)
+        schema = ("--builtin-schema", "vendor.github-workflows")
+        session.run("check-jsonschema", *schema, *workflows)
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """Check the types."""
+    session.install(*groups("typing"))
+    session.run("mypy")
+
+
+@nox.session
+@nox.parametrize("torch", TORCHES)
+def tests(session: nox.Session, torch: str) -> None:
+    """Run the project's own tests on the oldest and the newest torch."""
+    needs_python(session)
+    if torch == TORCHES[0] and sys.version_info >= NO_OLD_TORCH:
+        session.skip(f"torch {torch} has no wheels for this Python; run nox on 3.11 to 3.13")
+    session.install(*groups("tests"), ".", f"torch=={torch}", "numpy")
+    session.run("python", "-m", "pytest", "--ignore=tests/real", *session.posargs)
+
+
+@nox.session(venv_backend="uv")
+def minimums(session: nox.Session) -> None:
+    """Run the tests on the lowest versions that are promised."""
+    needs_python(session)
+    lowest = ("--resolution=lowest-direct", ".", f"torch=={TORCHES[0]}")
+    session.install(*groups("tests"), *lowest, "numpy")
+    session.run("python", "-m", "pytest", "--ignore=tests/real", *session.posargs)
+
+
+@nox.session(default=False)
+def smoke(session: nox.Session) -> None:
+    """Run the tests that need real libraries and their environments."""
+    needs_python(session)
+    session.install(*groups("tests"), ".")
+    session.run("python", "-m", "pytest", "tests/real", *session.posargs)
+
+
+def sweep(session: nox.Session, command: str) -> None:
+    """Run a command of the sweep; what it needs is in one group."""
+    needs_python(session)
+    session.install(*groups("matrix"))
+    words = ("python", "-m", "matrix", command, *session.posargs)
+    session.run(*words, interrupt_timeout=GRACE, terminate_timeout=GRACE)
+
+
+@nox.session(default=False)
+def matrix(session: nox.Session) -> None:
+    """Sweep real environments and write the page; -- --torch 2.5.1 --library ultralytics."""
+    sweep(session, "run")
+
+
+@nox.session(default=False)
+def cell(session: nox.Session) -> None:
+    """Run one cell anew, its output on the terminal; -- CELL_ID."""
+    sweep(session, "cell")
+
+
+if __name__ == "__main__":
+    nox.main()
