@@ -43,6 +43,7 @@ from pytest_torchcompat.errors import RecordError, TorchcompatError, UnknownName
 
 PROJECT = Path(__file__).resolve().parents[1]
 WORK = PROJECT / ".matrix"
+RUNS = PROJECT / "runs"
 CHECKS = PROJECT / "matrix" / "checks"
 INTERRUPTED = 130
 COULD_NOT_RUN = 2
@@ -86,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     cell = commands.add_parser("cell", help="Run one cell anew, its output on the terminal")
     cell.add_argument("cell", metavar="CELL_ID")
     cell.add_argument("--policy", action="append", default=[], help="Only this; repeatable")
-    cell.add_argument("--runs", type=Path, default=PROJECT / "runs", metavar="DIR")
+    cell.add_argument("--runs", type=Path, default=RUNS, metavar="DIR")
     cell.add_argument("--edition", choices=EDITIONS, default="auto")
     cell.set_defaults(command=run_one)
     return parser
@@ -108,7 +109,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=_positive, metavar="N", help="Cells at a time")
     parser.add_argument(
-        "--runs", type=Path, default=PROJECT / "runs", metavar="DIR", help="Where runs are kept"
+        "--runs", type=Path, default=RUNS, metavar="DIR", help="Where runs are kept"
     )
 
 
@@ -156,7 +157,7 @@ def run_sweep(options: argparse.Namespace) -> int:
             _run(plan, folder, cells, jobs)
         except KeyboardInterrupt:
             _render(plan, folder)
-            print(_stopped(plan, folder))
+            print(_stopped(plan, folder, options.runs))
             return INTERRUPTED
         matrix = _render(plan, folder)
     print(f"Done: {_shown(folder.page)}")
@@ -223,9 +224,11 @@ def _render(plan: Plan, folder: RunFolder) -> dict[str, Any]:
     return matrix
 
 
-def _stopped(plan: Plan, folder: RunFolder) -> str:
+def _stopped(plan: Plan, folder: RunFolder, root: Path) -> str:
     left = len(unfinished(plan, folder))
-    command = "nox -s matrix" + _as_options(plan)
+    elsewhere = ["--runs", str(root)] if root != RUNS else []
+    words = [*_as_options(plan), *elsewhere]
+    command = "nox -s matrix" + (f" -- {shlex.join(words)}" if words else "")
     kept = _cells(len(plan.cells) - left)
     return f"Stopped. {kept} kept; {command} goes on with the other {left}."
 
@@ -234,13 +237,12 @@ def _cells(count: int) -> str:
     return f"{count} cell" if count == 1 else f"{count} cells"
 
 
-def _as_options(plan: Plan) -> str:
+def _as_options(plan: Plan) -> list[str]:
     chosen = [
         (name, value) for name, values in plan.selection.to_dict().items() for value in values
     ]
     words = [word for name, value in chosen for word in (f"--{name}", value)]
-    words += ["--edition", plan.edition] if plan.edition != "auto" else []
-    return f" -- {shlex.join(words)}" if words else ""
+    return words + (["--edition", plan.edition] if plan.edition != "auto" else [])
 
 
 def _is_red(matrix: dict[str, Any]) -> bool:
@@ -266,8 +268,6 @@ def run_one(options: argparse.Namespace) -> int:
         cell = plan.cells[0]
         shutil.rmtree(folder.cell(cell.id).path, ignore_errors=True)
         result = _sweep(plan, folder, show=True).run_cell(cell)
-    for record in folder.cell(cell.id).records():
-        print(record.sentence)
     if result.outcome:
         print(f"{cell.id}: {result.outcome.value}: {result.reason}")
     return 0

@@ -33,6 +33,8 @@ NIGHTLY_BACKEND = "cpu"
 # some hundred MB. Only torch and triton differ by Python, the NVIDIA packages are shared.
 GB_PER_TORCH = 5.5
 GB_PER_FURTHER_PYTHON = 2.2
+# Byte code that is kept: 8 MB for torchaudio, 81 MB for ultralytics.
+GB_PER_CELL = 0.08
 
 
 @dataclass(frozen=True)

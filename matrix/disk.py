@@ -53,11 +53,13 @@ def check(cells: Iterable[PlannedCell], work: Path, *, force: bool = False) -> s
 
     Only where it looks like too little is uv asked what it has already: that takes a while.
     """
+    cells = list(cells)
     builds = builds_of(cells)
     free = shutil.disk_usage(work).free / GB
-    if needed_gb(builds) > free and not force:
+    byte_code = len(cells) * axes.GB_PER_CELL
+    if needed_gb(builds) + byte_code > free and not force:
         builds = not_cached(builds, work)
-    needed = needed_gb(builds)
+    needed = needed_gb(builds) + byte_code
     sentence = f"About {needed:.0f} GB of packages; {free:.0f} GB free."
     if needed <= free or force:
         return sentence

@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,10 @@ from pytest_torchcompat.outcome import Outcome
 
 # uv says "Caused by" chains; 25 lines hold the sentence and its hint, and not a build's whole log.
 WORDS_LINES = 25
+
+# Lists change as the index does, and byte code takes 80 MB a list: a week serves the runs that are
+# repeated, in seconds.
+BYTE_CODE_KEPT = 7 * 24 * 3600.0
 
 # What uv says on the way, before what went wrong.
 GREETINGS = ("Using Python", "Using CPython", "Creating virtual environment", "Resolved ")
@@ -179,7 +184,7 @@ class UvEnvironments:
     )
 
     def prepare(self) -> None:
-        """Build the wheel of this project's plugin; raises ``BuildError`` with uv's words."""
+        """Build the wheel of this project's plugin, and tidy up; raises ``BuildError``."""
         target = self.settings.work / "wheels" / "plugin"
         shutil.rmtree(target, ignore_errors=True)
         command = uv("build", "--wheel", "--out-dir", str(target), str(self.settings.project))
@@ -188,6 +193,14 @@ class UvEnvironments:
             message = "this project's own wheel was not built, and each cell needs it: "
             raise BuildError(message + trimmed(done.output))
         self._plugin = next(target.glob("*.whl"))
+        self._prune()
+
+    def _prune(self) -> None:
+        """Delete what a killed sweep left, and byte code that no cell has had for a while."""
+        shutil.rmtree(self.settings.work / "envs", ignore_errors=True)
+        for folder in (self.settings.work / "pycache").glob("*"):
+            if folder.stat().st_mtime < time.time() - BYTE_CODE_KEPT:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def create(self, cell: PlannedCell) -> Environment | NoEnvironment:
         """Build a cell's environment."""
@@ -219,12 +232,12 @@ class UvEnvironments:
         done = self.processes.run(uv("pip", "freeze", "-q", "-p", str(executable)))
         if done.returncode != 0:
             return classify(done.output)
-        # Wheels' files carry equal times and sizes with different contents, and byte code is
-        # matched by those two: a folder of it serves one exact list, and our own wheel's bytes.
-        key = hashlib.sha256(done.output.encode())
-        if self._plugin:
-            key.update(self._plugin.read_bytes())
-        byte_code = self.settings.work / "pycache" / key.hexdigest()[:16]
+        # Byte code is matched by time and size, and files of other versions may carry the same: a
+        # folder of it serves one exact list.
+        key = hashlib.sha256(done.output.encode()).hexdigest()[:16]
+        byte_code = self.settings.work / "pycache" / key
+        byte_code.mkdir(parents=True, exist_ok=True)
+        os.utime(byte_code)  # in use: see _prune
         return Environment(executable, installed(done.output), byte_code)
 
     def _install(self, cell: PlannedCell, executable: Path, links: Path | None) -> list[str]:

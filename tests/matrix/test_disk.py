@@ -36,12 +36,12 @@ def test_a_torch_build_counts_once_and_little_more_for_a_further_python():
 
 def test_enough_disk_is_said(cells, tmp_path, free):
     free(74)
-    assert disk.check(cells, tmp_path) == "About 16 GB of packages; 74 GB free."
+    assert disk.check(cells, tmp_path) == "About 17 GB of packages; 74 GB free."
 
 
 def test_too_little_disk_is_said_before_starting_with_how_to_narrow(cells, tmp_path, free):
     free(12)
-    sentence = r"About 16 GB of packages; 12 GB free. That won't do: .*--torch .*--force"
+    sentence = r"About 17 GB of packages; 12 GB free. That won't do: .*--torch .*--force"
     with pytest.raises(TorchcompatError, match=sentence):
         disk.check(cells, tmp_path)
 
@@ -65,4 +65,4 @@ def test_uv_says_what_it_has(index, tmp_path, monkeypatch):
 
 def test_a_user_can_go_on_all_the_same(cells, tmp_path, free):
     free(1)
-    assert disk.check(cells, tmp_path, force=True).startswith("About 16 GB of packages; 1 GB")
+    assert disk.check(cells, tmp_path, force=True).startswith("About 17 GB of packages; 1 GB")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -140,16 +142,29 @@ def test_what_is_newer_than_the_date_of_the_run_is_not_installed(environments, i
     assert made.distributions["numpy"] == "1.26.4"
 
 
-def test_byte_code_is_kept_by_the_exact_list_and_the_plugin(environments, index, cell):
+def test_byte_code_is_kept_by_the_exact_list(environments, index, cell):
     index.wheel("torch", "2.5.1")
     index.wheel("torch", "2.6.0")
     first = environments.create(cell("torch==2.5.1")).byte_code
     assert environments.create(cell("torch==2.5.1")).byte_code == first
     assert environments.create(cell("torch==2.6.0")).byte_code != first
-    backend = environments.settings.project / "backend.py"
-    backend.write_text(backend.read_text().replace("built = True", "built = 1234"))
+
+
+def test_an_environment_that_a_killed_sweep_left_is_deleted(environments, tmp_path):
+    left = tmp_path / "work" / "envs" / "a-cell" / "bin"
+    left.mkdir(parents=True)
     environments.prepare()
-    assert environments.create(cell("torch==2.5.1")).byte_code != first
+    assert not left.exists()
+
+
+def test_byte_code_that_no_cell_has_had_for_a_while_is_deleted(environments, tmp_path):
+    pycache = tmp_path / "work" / "pycache"
+    for name, days in (("old", 8), ("recent", 6)):
+        (pycache / name).mkdir(parents=True)
+        then = time.time() - days * 24 * 3600
+        os.utime(pycache / name, (then, then))
+    environments.prepare()
+    assert [folder.name for folder in pycache.iterdir()] == ["recent"]
 
 
 def no_version(index):

@@ -1,0 +1,145 @@
+"""A narrow sweep over real environments, and what its records say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from pytest_torchcompat.checkpoints.rows import catalogue
+from pytest_torchcompat.record import Record
+
+ROOT = Path(__file__).parents[2]
+LIBRARIES = ("fairseq", "ultralytics==8.1.0", "torchaudio")
+OLDEST = "2.5.1"
+
+
+def matrix(*arguments):
+    command = [sys.executable, "-m", "matrix", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def newest():
+    """The newest torch of the index, so that no test is about a version that was once."""
+    plan = json.loads(matrix("plan", "--library", "torchaudio", "--json").stdout)
+    return [version for version in plan["torch"] if "dev" not in version][-1]
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory, newest):
+    """The folder of a finished run."""
+    runs = tmp_path_factory.mktemp("runs")
+    chosen = [word for library in LIBRARIES for word in ("--library", library)]
+    chosen += ["--torch", OLDEST, "--torch", newest, "--edition", "replica"]
+    done = matrix("run", "--runs", str(runs), *chosen)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return next(runs.iterdir())
+
+
+@pytest.fixture(scope="session")
+def found(run):
+    return json.loads((run / "matrix.json").read_text())
+
+
+@pytest.fixture
+def verdicts(found):
+    """Return the records of a checkpoint in the cell of a torch, by policy."""
+
+    def of(checkpoint, torch):
+        checks = [check for c in found["cells"] if c["torch"] == torch for check in c["checks"]]
+        records = [Record.from_dict(check) for check in checks]
+        return {record.policy: record for record in records if record.checkpoint == checkpoint}
+
+    return of
+
+
+def outcomes(records):
+    return {policy: record.outcome.value for policy, record in records.items()}
+
+
+def test_the_run_is_complete_and_of_the_form_that_its_schema_promises(run, found):
+    schema = json.loads((ROOT / "matrix" / "matrix.schema.json").read_text())
+    jsonschema.validate(found, schema)
+    assert found["complete"] is True
+    assert len(found["cells"]) == 6
+    assert "DetectionModel" in (run / "index.html").read_text()
+
+
+def test_ultralytics_works_by_default_on_the_oldest_torch(verdicts):
+    assert outcomes(verdicts("ultralytics/yolov8n", OLDEST)) == {
+        "stock": "pass",
+        "patched": "pass",
+        "allowlisted": "pass",
+        "strict": "refused",
+    }
+
+
+def test_on_the_newest_torch_it_fails_at_load_and_names_the_class(verdicts, newest):
+    records = verdicts("ultralytics/yolov8n", newest)
+    assert outcomes(records) == {
+        "stock": "fail",
+        "patched": "pass",
+        "allowlisted": "pass",
+        "strict": "refused",
+    }
+    assert records["stock"].stage.value == "load"
+    assert "ultralytics.nn.tasks.DetectionModel" in records["stock"].message
+
+
+def test_the_globals_of_a_real_load_are_those_of_the_catalogue(verdicts, newest):
+    for checkpoint in ("ultralytics/yolov8n", "rvc/hubert-base"):
+        found = set(verdicts(checkpoint, newest)["strict"].globals)
+        assert found == set(catalogue().get(checkpoint).globals)
+
+
+def test_fairseq_works_unaided_on_its_own_python(verdicts):
+    records = verdicts("rvc/hubert-base", OLDEST)
+    assert outcomes(records) == {
+        "stock": "pass",
+        "patched": "pass",
+        "allowlisted": "pass",
+        "strict": "refused",
+    }
+    assert {record.shims for record in records.values()} == {()}
+
+
+def test_fairseq_on_the_newest_torch_needs_the_rule_of_old_dataclasses(verdicts, newest):
+    records = verdicts("rvc/hubert-base", newest)
+    assert outcomes(records) == {
+        "stock": "fail",
+        "patched": "shimmed",
+        "allowlisted": "shimmed",
+        "strict": "refused",
+    }
+    assert {record.shims for record in records.values()} == {("dataclass-defaults",)}
+
+
+def test_both_models_ran_forward_and_compute_the_same_on_both_torches(verdicts, newest):
+    for checkpoint in ("ultralytics/yolov8n", "rvc/hubert-base"):
+        for record in (verdicts(checkpoint, t)["patched"] for t in (OLDEST, newest)):
+            assert record.outcome.works
+            assert record.benchmark["median"] > 0
+
+
+def test_the_legacy_api_of_torchaudio_is_there_and_then_gone(verdicts, newest):
+    assert outcomes(verdicts("torchaudio/legacy-api", OLDEST)) == {"stock": "pass"}
+    gone = verdicts("torchaudio/legacy-api", newest)["stock"]
+    assert (gone.outcome.value, gone.stage.value) == ("fail", "load")
+    assert "'AudioMetaData'" in gone.message
+
+
+def test_a_wav_is_read_and_resampled_on_both(verdicts, newest):
+    for torch in (OLDEST, newest):
+        assert verdicts("torchaudio/wav", torch)["stock"].outcome.works
+
+
+def test_each_cell_lists_what_was_installed_and_for_which_gpus_torch_was_built(found):
+    for cell in found["cells"]:
+        assert cell["distributions"]["torch"].startswith(cell["torch"])
+        assert cell["torch_build"].startswith(cell["torch"])
+        assert cell["python"]
