@@ -41,16 +41,20 @@ GREETINGS = ("Using Python", "Using CPython", "Creating virtual environment", "R
 
 # What a fault of the network or of the machine looks like in uv's words. Anything else says
 # something about the cell.
-INFRA = re.compile(
+DISK = re.compile(
+    r"no space left on device|disk quota exceeded|read-only file system|cannot allocate memory"
+    r"|too many open files",
+    re.IGNORECASE,
+)
+NETWORK = re.compile(
     r"error sending request|client error|dns error|connection (?:refused|reset|closed)"
     r"|operation timed out|request failed after|HTTP status server error|failed to lookup address"
-    r"|no space left on device|disk quota exceeded|read-only file system|cannot allocate memory"
-    r"|too many open files|connection error|retries exceeded",
+    r"|connection error|retries exceeded",
     re.IGNORECASE,
 )
 
 # Where PyTorch's index serves torch, its files may have no upload time, and uv would leave them
-# out. The versions are pinned, so that the date is not needed for them.
+# out. torch is pinned and the others follow it, so that they need no date.
 TORCH_INDEX_PACKAGES = ("torch", "torchvision", "torchaudio", "torchcodec", "triton")
 
 # Of the user's environment, what would change what a cell does.
@@ -85,7 +89,6 @@ HOMES = {
     "YOLO_CONFIG_DIR": "ultralytics",
     "MPLCONFIGDIR": "matplotlib",
     "TORCH_HOME": "torch",
-    "TMPDIR": "tmp",
 }
 
 
@@ -104,7 +107,8 @@ class Environment:
         for folder in homes.values():
             Path(folder).mkdir(parents=True, exist_ok=True)
         # Reference files are large, known by their hash, and shared with the user's own cache.
-        kept.setdefault("HF_HOME", str(Path.home() / ".cache" / "huggingface"))
+        cache = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        kept.setdefault("HF_HOME", str(cache / "huggingface"))
         kept.update(SET, **homes)
         kept["PATH"] = os.pathsep.join([str(self.python.parent), environ.get("PATH", os.defpath)])
         if self.byte_code:
@@ -143,8 +147,14 @@ def classify(words: str) -> NoEnvironment:
     if "error: unexpected argument" in words:
         message = f"this uv is too old for the sweep; install a newer one: {trimmed(words)}"
         raise BuildError(message)
-    infra = bool(INFRA.search(words))
+    infra = DISK.search(words) or NETWORK.search(words)
     return NoEnvironment(Outcome.INFRA if infra else Outcome.UNAVAILABLE, trimmed(words))
+
+
+def _no_interpreter(python: str, words: str) -> NoEnvironment:
+    # Where uv could not fetch one either, the cell can't exist here, whatever kept uv from it.
+    outcome = Outcome.INFRA if DISK.search(words) else Outcome.UNAVAILABLE
+    return NoEnvironment(outcome, f"no interpreter for Python {python}: {trimmed(words)}")
 
 
 def trimmed(words: str) -> str:
@@ -204,17 +214,16 @@ class UvEnvironments:
 
     def create(self, cell: PlannedCell) -> Environment | NoEnvironment:
         """Build a cell's environment."""
-        python = find(cell.python)
+        # uv may fetch an interpreter that the machine lacks.
+        python = str(find(cell.python) or cell.python)
         links = self._source_wheel(cell, python) if _source_only(cell) else None
         if isinstance(links, NoEnvironment):
             return links
         path = self._path(cell)
         shutil.rmtree(path, ignore_errors=True)
-        # uv may fetch an interpreter that the machine lacks; where it can't, the cell can't exist.
-        done = self.processes.run(uv("venv", "-p", str(python or cell.python), str(path)))
+        done = self.processes.run(uv("venv", "-p", python, str(path)))
         if done.returncode != 0:
-            words = f"no interpreter for Python {cell.python}: {trimmed(done.output)}"
-            return NoEnvironment(Outcome.UNAVAILABLE, words)
+            return _no_interpreter(cell.python, done.output)
         executable = path / "bin" / "python"
         done = self.processes.run(self._install(cell, executable, links))
         if done.returncode != 0:
@@ -267,7 +276,7 @@ class UvEnvironments:
         path.write_text("\n".join(cell.excludes) + "\n", encoding="utf-8")
         return path
 
-    def _source_wheel(self, cell: PlannedCell, python: Path | None) -> Path | NoEnvironment:
+    def _source_wheel(self, cell: PlannedCell, python: str) -> Path | NoEnvironment:
         """Build a library's wheel for a Python, once, and return the folder that holds it."""
         folder = self.settings.work / "wheels" / f"py{cell.python}"
         with self._locks[f"{cell.library} {cell.python}"]:
@@ -280,11 +289,11 @@ class UvEnvironments:
                 sdist = self.releases.sdist(cell.library, cell.version, sources)
             except IndexUnreachableError as error:
                 return NoEnvironment(Outcome.INFRA, str(error))
-            done = self.processes.run(self._build(sdist, python or Path(cell.python), folder))
+            done = self.processes.run(self._build(sdist, python, folder))
             return folder if done.returncode == 0 else classify(done.output)
 
-    def _build(self, sdist: Path, python: Path, folder: Path) -> list[str]:
-        command = uv("build", "--wheel", "-p", str(python), "--out-dir", str(folder))
+    def _build(self, sdist: Path, python: str, folder: Path) -> list[str]:
+        command = uv("build", "--wheel", "-p", python, "--out-dir", str(folder))
         return [*command, "--exclude-newer", self.settings.frozen_at, str(sdist)]
 
 

@@ -17,11 +17,12 @@ from matrix.axes import Library
 from matrix.releases import Release, Releases
 from pytest_torchcompat.checkpoints.catalogue import Catalogue
 from pytest_torchcompat.errors import RecordError, UnknownNameError, unknown_name
+from pytest_torchcompat.policies import Policy
 
 SCHEMA = 1
-POLICIES = ("stock", "patched", "allowlisted", "strict")
+POLICIES = tuple(policy.value for policy in Policy)
 # A subject that no policy touches is checked once.
-UNPICKLED = ("stock",)
+UNPICKLED = (Policy.STOCK.value,)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from matrix.environments import INFRA, Environment, Environments, NoEnvironment
+from matrix.environments import DISK, Environment, Environments, NoEnvironment
 from matrix.plan import Plan, PlannedCell, PlannedCheck, Selection
 from matrix.processes import Finished, Processes
 from matrix.store import CellFolder, RunFolder, read_json, runs, write_json
@@ -120,7 +120,7 @@ class Sweep:
             return Outcome.TIMEOUT, f"the cell ran out of its {self.timeout:.0f} s"
         words = last_lines(files.output)
         died = f"{_exit(done.returncode)}, with checks left to run"
-        infra = done.returncode not in PYTEST_RAN and INFRA.search(words)
+        infra = done.returncode not in PYTEST_RAN and DISK.search(words)
         return (Outcome.INFRA if infra else Outcome.CRASH), f"{died}\n{words}".strip()
 
 

@@ -21,7 +21,7 @@ from matrix.environments import (
     installed,
     trimmed,
 )
-from matrix.processes import Processes
+from matrix.processes import Finished, Processes
 from matrix.releases import IndexReleases
 from pytest_torchcompat.outcome import Outcome
 
@@ -210,6 +210,14 @@ def test_a_python_that_nobody_has_is_unavailable(environments, cell):
     assert made.reason.startswith("no interpreter for Python 3.99: ")
 
 
+def test_a_full_disk_is_no_missing_interpreter(environments, cell, monkeypatch):
+    full = Finished(
+        2, "error: Failed to create virtual environment\n  cause: No space left on device"
+    )
+    monkeypatch.setattr(environments.processes, "run", lambda _: full)
+    assert environments.create(cell()).outcome is Outcome.INFRA
+
+
 def test_a_build_that_fails_is_unavailable(environments, index, cell, tmp_path):
     add_sdist(index, tmp_path, "oldlib", "1.0", BROKEN)
     made = environments.create(cell("oldlib==1.0"))
@@ -296,6 +304,7 @@ def test_a_cells_processes_get_an_environment_of_their_own(tmp_path):
         "PYTEST_ADDOPTS": "--verbose",
         "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1",
         "CUDA_VISIBLE_DEVICES": "1",
+        "XDG_CACHE_HOME": "/home/user/cache",
     }
     made = Environment(Path("/env/bin/python"), {}, Path("/kept"))
     variables = made.variables(tmp_path / "home", user)
@@ -304,16 +313,11 @@ def test_a_cells_processes_get_an_environment_of_their_own(tmp_path):
     assert variables["CUDA_VISIBLE_DEVICES"] == "1"
     assert variables["PATH"] == "/env/bin:/usr/bin"
     assert variables["PYTHONPYCACHEPREFIX"] == "/kept"
-    for name in (
-        "HOME",
-        "XDG_CACHE_HOME",
-        "YOLO_CONFIG_DIR",
-        "MPLCONFIGDIR",
-        "TORCH_HOME",
-        "TMPDIR",
-    ):
+    for name in ("HOME", "XDG_CACHE_HOME", "YOLO_CONFIG_DIR", "MPLCONFIGDIR", "TORCH_HOME"):
         assert Path(variables[name]).is_relative_to(tmp_path / "home")
         assert Path(variables[name]).is_dir()
+    # Reference files are the user's own, and large.
+    assert variables["HF_HOME"] == "/home/user/cache/huggingface"
     assert variables["YOLO_OFFLINE"] == "true"
     assert variables["OMP_NUM_THREADS"] == "1"
     assert variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] == "1"

@@ -1,0 +1,39 @@
+"""
+The floor of a cell's checks: ``python bare.py REQUEST.json``.
+
+One process imports the library once and takes its checks one after the other through the same
+loads and forward passes as the sweep does: no pytest, no isolation, no second try.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pytest_torchcompat.attempt import Check, attempt, prepare
+from pytest_torchcompat.checkpoints.fetch import locate
+from pytest_torchcompat.checkpoints.rows import catalogue
+from pytest_torchcompat.libraries import Libraries
+from pytest_torchcompat.policies import Policy
+from pytest_torchcompat.policies.rules import Rules
+
+
+def main(request: dict[str, Any]) -> None:
+    """Print the checks that work as JSON, the last line."""
+    library = Libraries().get(request["library"])
+    prepare(library, tuple(request["shims"]))
+    rows = catalogue()
+    known = {sha256: row.globals for sha256, row in rows.by_sha256().items()}
+    rules = Rules(known=known, root=Path.cwd())
+    works = []
+    for checkpoint, policy in request["checks"]:
+        file = locate(rows.get(checkpoint), "replica")
+        found = attempt(str, Check(file, Policy(policy), library, rules))
+        works += [[checkpoint, policy]] if found.exception is None else []
+    print(json.dumps(works))
+
+
+if __name__ == "__main__":
+    main(json.loads(Path(sys.argv[1]).read_text("utf-8")))

@@ -1,0 +1,189 @@
+"""The same cells three ways: by the sweep, at their floor, and by hand in a noxfile."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from matrix.__main__ import PROJECT, WORK
+from matrix.environments import Environment, NoEnvironment, Settings, UvEnvironments
+from matrix.interpreters import find
+from matrix.plan import Plan, PlannedCell
+from matrix.releases import IndexReleases, endpoint
+from matrix.runner import only_one, read_plan
+from matrix.store import RunFolder, runs
+from pytest_torchcompat.checkpoints.rows import catalogue
+from tests.bench.processes import Noting, clocked, environment, must, spend
+
+HERE = Path(__file__).parent
+Check = tuple[str, str, str]
+
+
+@dataclass
+class Way:
+    """What one way through all cells took; ``works`` holds what it found to compare them by."""
+
+    wall: float
+    cpu: float
+    works: set[Check]
+    commands: list[str]
+    cells: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+def ours(selection: Sequence[str], jobs: int, folder: Path) -> tuple[Way, RunFolder]:
+    """Run the sweep, the plan's questions to the index included."""
+    shutil.rmtree(folder, ignore_errors=True)
+    command = [sys.executable, "-m", "matrix", "run", "--edition", "replica", *selection]
+    command += ["--jobs", str(jobs), "--runs", str(folder)]
+    spent = must(spend(command, cwd=PROJECT))
+    run = next(runs(folder))
+    cells = {cell.id: _seconds(run, cell.id) for cell in read_plan(run).cells}
+    return Way(spent.wall, spent.cpu, _works(run), [spent.command], cells), run
+
+
+def _seconds(run: RunFolder, cell: str) -> dict[str, float]:
+    result = run.cell(cell).read_result() or {}
+    if result.get("outcome"):
+        sys.exit(f"no figure: {cell} ended as {result['outcome']}: {result['reason']}")
+    return dict(result["seconds"])
+
+
+def _works(run: RunFolder) -> set[Check]:
+    return {
+        (cell.id, record.checkpoint, record.policy)
+        for cell in read_plan(run).cells
+        for record in run.cell(cell.id).records()
+        if record.outcome.works
+    }
+
+
+def shims(run: RunFolder, cell: str) -> tuple[str, ...]:
+    """Return the shims that a cell's checks needed; the other ways are told, and search none."""
+    names = {name for record in run.cell(cell).records() for name in record.shims}
+    return tuple(sorted(names))
+
+
+def environments(plan: Plan) -> UvEnvironments:
+    """Return what makes the sweep's environments, its wheels built."""
+    releases = IndexReleases(endpoint(), datetime.fromisoformat(plan.frozen_at))
+    found = UvEnvironments(
+        Settings(WORK, PROJECT, plan.frozen_at, plan.backend), Noting(), releases
+    )
+    found.prepare()
+    return found
+
+
+def floors(run: RunFolder, folder: Path) -> Way:
+    """Take the cells one after the other: an environment, and one bare process in it."""
+    plan = read_plan(run)
+    total = Way(0.0, 0.0, set(), [])
+    with only_one(WORK):
+        maker = environments(plan)
+        for cell in plan.cells:
+            _floor(maker, cell, shims(run, cell.id), folder / cell.id, total)
+    return total
+
+
+def _floor(
+    maker: UvEnvironments, cell: PlannedCell, names: tuple[str, ...], folder: Path, total: Way
+) -> None:
+    noting = Noting()
+    maker.processes = noting
+    with clocked() as creating:
+        made = maker.create(cell)
+    if isinstance(made, NoEnvironment):
+        sys.exit(f"no figure: {cell.id} can't be built: {made.reason}")
+    with clocked() as running:
+        works, command = _bare(made, cell, names, folder)
+    maker.delete(cell)
+    total.wall += creating.wall + running.wall
+    total.cpu += creating.cpu + running.cpu
+    total.works |= works
+    total.commands += [*noting.commands, command]
+    total.cells[cell.id] = {"environment": creating.wall, "run": running.wall}
+
+
+def _bare(
+    made: Environment, cell: PlannedCell, names: tuple[str, ...], folder: Path
+) -> tuple[set[Check], str]:
+    variables = made.variables(folder)
+    request = folder / "request.json"
+    checks = [(check.checkpoint, check.policy) for check in cell.checks]
+    request.write_text(json.dumps({"library": cell.library, "shims": names, "checks": checks}))
+    command = [str(made.python), str(HERE / "bare.py"), str(request)]
+    spent = must(spend(command, cwd=folder, env=variables))
+    works = json.loads(spent.output.splitlines()[-1])
+    return {(cell.id, *pair) for pair in works}, spent.command
+
+
+def by_hand(run: RunFolder, folder: Path) -> Way:
+    """Run a plain noxfile, as nox does by default: one session after the other."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(HERE / "by_hand", folder)
+    plan = read_plan(run)
+    maker = environments(plan)
+    cells = [_as_session(maker, cell, shims(run, cell.id)) for cell in plan.cells]
+    (folder / "cells.json").write_text(json.dumps(cells, indent=1), encoding="utf-8")
+    command = [sys.executable, "-m", "nox", "--report", "report.json"]
+    # Its settings lie beside it, and it does not look for the network.
+    variables = environment(YOLO_CONFIG_DIR=str(folder / "settings"), YOLO_OFFLINE="true")
+    spent = must(spend(command, cwd=folder, env=variables))
+    works = {_check(line) for line in spent.output.splitlines() if _is_working(line)}
+    report = json.loads((folder / "report.json").read_text("utf-8"))
+    seconds = {each["name"]: {"session": each["duration"]} for each in report["sessions"]}
+    for leftover in (folder / ".nox",):
+        shutil.rmtree(leftover, ignore_errors=True)
+    return Way(spent.wall, spent.cpu, works, [spent.command], seconds)
+
+
+def _is_working(line: str) -> bool:
+    return line.startswith("check ") and line.endswith(" works")
+
+
+def _check(line: str) -> Check:
+    _, cell, checkpoint, policy, _ = line.split()
+    return cell, checkpoint, policy
+
+
+def _as_session(maker: UvEnvironments, cell: PlannedCell, names: tuple[str, ...]) -> dict[str, Any]:
+    rows = {row.id: row for row in catalogue()}
+    checks = []
+    for check in cell.checks:
+        row = rows[check.checkpoint]
+        if row.replica is None:
+            sys.exit(f"no figure: {row.id} has no replica to check by hand")
+        what = [row.id, cell.library, str(row.replica.path), check.policy]
+        checks.append([*what, ",".join(names), ",".join(row.globals)])
+    return {
+        "id": cell.id,
+        "python": str(find(cell.python)),
+        "install": _install(maker, cell),
+        "checks": checks,
+    }
+
+
+def _install(maker: UvEnvironments, cell: PlannedCell) -> list[str]:
+    """Return what the sweep's own command installs, by the same rules."""
+    wheels = maker.settings.work / "wheels"
+    words = ["--exclude-newer", maker.settings.frozen_at]
+    if cell.excludes:
+        words += ["--excludes", str(wheels.parent / "excludes" / f"{cell.id}.txt")]
+    if any((wheels / f"py{cell.python}").glob(f"{cell.library}-{cell.version}-*.whl")):
+        words += ["--find-links", str(wheels / f"py{cell.python}"), "--only-binary", cell.library]
+    return [*words, *cell.requirements, str(next((wheels / "plugin").glob("*.whl")))]
+
+
+def differences(ways: Iterable[tuple[str, Way]]) -> list[str]:
+    """Say where two ways found different checks to work: then they are not the same work."""
+    (first, base), *others = ways
+    return [
+        f"{' '.join(check)}: {first} and {name} do not agree on whether it works"
+        for name, way in others
+        for check in sorted(base.works ^ way.works)
+    ]
