@@ -73,7 +73,7 @@ def tests(session: nox.Session, torch: str) -> None:
     needs_python(session)
     if torch == TORCHES[0] and sys.version_info >= NO_OLD_TORCH:
         session.skip(f"torch {torch} has no wheels for this Python; run nox on 3.11 to 3.13")
-    session.install(*groups("tests"), ".", f"torch=={torch}", "numpy")
+    session.install(*groups("tests"), ".", f"torch=={torch}")
     session.run("python", "-m", "pytest", "--ignore=tests/real", *session.posargs)
 
 
@@ -82,7 +82,7 @@ def minimums(session: nox.Session) -> None:
     """Run the tests on the lowest versions that are promised."""
     needs_python(session)
     lowest = ("--resolution=lowest-direct", ".", f"torch=={TORCHES[0]}")
-    session.install(*groups("tests"), *lowest, "numpy")
+    session.install(*groups("tests"), *lowest)
     session.run("python", "-m", "pytest", "--ignore=tests/real", *session.posargs)
 
 
@@ -112,6 +112,12 @@ def matrix(session: nox.Session) -> None:
 def cell(session: nox.Session) -> None:
     """Run one cell anew, its output on the terminal; -- CELL_ID."""
     sweep(session, "cell")
+
+
+@nox.session(default=False)
+def replicas(session: nox.Session) -> None:
+    """Save the shipped replicas anew, in the environments that make their originals."""
+    sweep(session, "replicas")
 
 
 if __name__ == "__main__":

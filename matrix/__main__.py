@@ -19,12 +19,14 @@ from rich.console import Console
 from matrix import disk
 from matrix.compare import RED, merge
 from matrix.environments import Settings, UvEnvironments
+from matrix.files import locate_all
 from matrix.outside import world
 from matrix.page.render import render
 from matrix.plan import Heading, Plan, PlannedCell, Selection, make_plan
 from matrix.processes import Processes
 from matrix.progress import Reporter
 from matrix.releases import IndexReleases, endpoint
+from matrix.replicas import LIBRARIES, TORCH, rebuild
 from matrix.runner import (
     CellResult,
     Sweep,
@@ -90,6 +92,8 @@ def _parser() -> argparse.ArgumentParser:
     cell.add_argument("--runs", type=Path, default=RUNS, metavar="DIR")
     cell.add_argument("--edition", choices=EDITIONS, default="auto")
     cell.set_defaults(command=run_one)
+    replicas = commands.add_parser("replicas", help="Save the shipped replicas anew")
+    replicas.set_defaults(command=save_replicas)
     return parser
 
 
@@ -209,11 +213,17 @@ def _run(plan: Plan, folder: RunFolder, cells: Sequence[PlannedCell], jobs: int)
 
 def _sweep(plan: Plan, folder: RunFolder, *, show: bool = False) -> Sweep:
     processes = Processes()
+    environments = _environments(plan, processes)
+    files = locate_all(plan, catalogue())
+    return Sweep(folder, environments, processes, CHECKS, plan.edition, files, show=show)
+
+
+def _environments(plan: Plan, processes: Processes) -> UvEnvironments:
     releases = IndexReleases(endpoint(), datetime.fromisoformat(plan.frozen_at))
     settings = Settings(WORK, PROJECT, plan.frozen_at, plan.backend)
     environments = UvEnvironments(settings, processes, releases)
     environments.prepare()
-    return Sweep(folder, environments, processes, CHECKS, plan.edition, show=show)
+    return environments
 
 
 def _render(plan: Plan, folder: RunFolder) -> dict[str, Any]:
@@ -287,6 +297,14 @@ def _plan_with(options: argparse.Namespace) -> Plan:
         data["cells"] = [{**cell.to_dict(), "checks": [check.to_dict() for check in checks]}]
         return Plan.from_dict(data)
     return _new_plan(selection, options.edition, "")
+
+
+def save_replicas(_: argparse.Namespace) -> int:
+    """Save the shipped replicas anew; exit code 1 where their bytes changed."""
+    with only_one(WORK):
+        plan = _new_plan(Selection((TORCH,), LIBRARIES), "replica", "")
+        environments = _environments(plan, Processes())
+        return 1 if rebuild(list(plan.cells), environments, CHECKS) else 0
 
 
 if __name__ == "__main__":

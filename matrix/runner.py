@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from matrix.environments import DISK, Environment, Environments, NoEnvironment
+from matrix.files import Files
 from matrix.plan import Plan, PlannedCell, PlannedCheck, Selection
 from matrix.processes import Finished, Processes
 from matrix.store import CellFolder, RunFolder, read_json, runs, write_json
@@ -52,7 +53,8 @@ class Sweep:
     """
     What running a cell takes.
 
-    ``show`` lets a cell's process print on the terminal instead of into its file.
+    ``files`` are the checkpoints' own; ``show`` lets a cell's process print on the terminal instead
+    of into its file.
     """
 
     folder: RunFolder
@@ -60,6 +62,7 @@ class Sweep:
     processes: Processes
     checks: Path
     edition: str = "auto"
+    files: Files = field(default_factory=dict)
     timeout: float = CELL_TIMEOUT
     show: bool = False
 
@@ -96,7 +99,12 @@ class Sweep:
 
     def _ask(self, cell: PlannedCell, files: CellFolder) -> None:
         checks = [check.to_dict() for check in missing(cell, files)]
-        request = {"library": cell.library, "version": cell.version, "checks": checks}
+        request = {
+            "library": cell.library,
+            "version": cell.version,
+            "checks": checks,
+            "files": {name: self.files[name] for name in self.files if _asks(cell, name)},
+        }
         write_json(files.request, request)
 
     def _run(self, environment: Environment, files: CellFolder) -> Finished:
@@ -122,6 +130,10 @@ class Sweep:
         died = f"{_exit(done.returncode)}, with checks left to run"
         infra = done.returncode not in PYTEST_RAN and DISK.search(words)
         return (Outcome.INFRA if infra else Outcome.CRASH), f"{died}\n{words}".strip()
+
+
+def _asks(cell: PlannedCell, checkpoint: str) -> bool:
+    return any(check.checkpoint == checkpoint for check in cell.checks)
 
 
 def cell_command(python: Path, checks: Path, files: CellFolder, edition: str) -> list[str]:

@@ -23,7 +23,7 @@ PLUGIN_FLOORS = (
 MATRIX_FLOORS = (
     "axes processes store interpreters releases page",
     "plan",
-    "environments disk outside",
+    "environments disk files outside",
     "runner compare replicas",
     "progress",
     "__main__",

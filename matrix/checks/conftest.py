@@ -17,8 +17,7 @@ from typing import Any
 import pytest
 
 from pytest_torchcompat.attempt import Attempts, Check
-from pytest_torchcompat.checkpoints.fetch import locate
-from pytest_torchcompat.errors import FetchError
+from pytest_torchcompat.checkpoints.catalogue import CheckpointFile, Edition
 from pytest_torchcompat.isolation import die_with_parent
 from pytest_torchcompat.outcome import Outcome
 from pytest_torchcompat.plugin.state import State, state_of
@@ -92,18 +91,19 @@ def record(
     request: pytest.FixtureRequest, attempts: Attempts, checkpoint: str, policy: str
 ) -> Record:
     """The check's record, written to the report however it comes out."""
-    state = state_of(request.config)
-    found = _record(state, attempts, checkpoint, Policy(policy))
+    given = _request(request.config)["files"][checkpoint]
+    found = _record(state_of(request.config), attempts, checkpoint, Policy(policy), given)
     note(request.node, found.to_dict())
     return found
 
 
-def _record(state: State, attempts: Attempts, checkpoint: str, policy: Policy) -> Record:
+def _record(
+    state: State, attempts: Attempts, checkpoint: str, policy: Policy, given: dict[str, str]
+) -> Record:
     row = state.catalogue.get(checkpoint)
+    if "problem" in given:
+        asked = (row.id, state.settings.edition, policy.value)
+        return Record(*asked, Outcome.INFRA, row.library, message=given["problem"])
+    file = CheckpointFile(row, Path(given["path"]), Edition(given["edition"]), given["sha256"])
     library = state.libraries.get(row.library)
-    try:
-        file = locate(row, state.settings.edition, state.settings.cache)
-    except FetchError as error:
-        edition = state.settings.edition
-        return Record(row.id, edition, policy.value, Outcome.INFRA, row.library, message=str(error))
     return attempts.record(Check(file, policy, library, state.rules, state.settings.device))

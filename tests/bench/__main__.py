@@ -95,7 +95,7 @@ def _sweep(options: argparse.Namespace) -> list[dict[str, Any]]:
         for number in range(options.repeat):
             rounds.append(_round(selection, options.jobs, run, folder, backwards=number % 2 == 1))
             _tell(rounds[-1])
-    return _ratios(rounds, options.jobs)
+    return _ratios(rounds, min(options.jobs, len(rounds[0]["ways"]["ours"].cells)))
 
 
 def _round(

@@ -20,6 +20,10 @@ from pytest_torchcompat.policies import Policy
 from pytest_torchcompat.policies.rules import Rules
 
 
+def _hear(stage: str) -> None:
+    """Do nothing: here nobody waits for what a check is at."""
+
+
 def main(request: dict[str, Any]) -> None:
     """Print the checks that work as JSON, the last line."""
     library = Libraries().get(request["library"])
@@ -30,7 +34,7 @@ def main(request: dict[str, Any]) -> None:
     works = []
     for checkpoint, policy in request["checks"]:
         file = locate(rows.get(checkpoint), "replica")
-        found = attempt(str, Check(file, Policy(policy), library, rules))
+        found = attempt(_hear, Check(file, Policy(policy), library, rules))
         works += [[checkpoint, policy]] if found.exception is None else []
     print(json.dumps(works))
 

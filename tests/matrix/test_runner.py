@@ -160,6 +160,7 @@ def test_only_the_checks_without_a_record_are_asked_for(folder, stub_cell):
         "library": "ultralytics",
         "version": "8.1.0",
         "checks": [{"checkpoint": "works", "policy": "stock"}],
+        "files": {},
     }
 
 
