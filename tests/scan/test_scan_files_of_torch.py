@@ -51,7 +51,8 @@ def test_each_protocol_is_read(protocol, zipped):
 def test_a_whole_module_needs_its_classes():
     scan = saved(module())
 
-    assert set(scan.beyond(torch.__version__)) == {
+    # Each module holds a set, which torch 2.5 does not allow by itself and 2.6 does.
+    assert set(scan.beyond("2.6")) == {
         "torch.nn.modules.container.Sequential",
         "torch.nn.modules.linear.Linear",
         "torch.nn.modules.activation.ReLU",
