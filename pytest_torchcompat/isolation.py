@@ -22,7 +22,7 @@ import warnings
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Callable, Union
+from typing import Any, Callable, Union, cast
 
 TAIL = 8000  # characters of a dead child's output that are kept
 _PR_SET_PDEATHSIG = 1
@@ -79,24 +79,33 @@ class Nursery:
         self._prepare = prepare
         self._method = start_method or default_start_method()
         self._process: _Process | None = None
+        self._unprepared: Result | None = None
 
     def run(self, task: Callable[..., Any], *args: Any, timeout: float) -> Result:
         """Run ``task(say, *args)`` in a child; ``timeout`` in seconds includes a preparation."""
         deadline = time.monotonic() + timeout
         if self._method == "spawn":
             return self._run_spawned(task, args, timeout)
-        if self._process is None:
-            self._process = _Process(_serve, self._prepare, context="fork")
-            ready = self._process.answer(deadline, timeout)
-            if not isinstance(ready, Returned):
-                self.close()
-                return ready
-        self._process.send((task, args))
-        result = self._process.answer(deadline, timeout)
+        process = self._process or self._prepared(deadline, timeout)
+        if process is None:
+            return cast("Result", self._unprepared)
+        process.send((task, args))
+        result = process.answer(deadline, timeout)
         if not isinstance(result, Returned):
             # Whatever a killed child left half sent in the pipe goes with the process.
             self.close()
         return result
+
+    def _prepared(self, deadline: float, timeout: float) -> _Process | None:
+        """Start a process; a preparation that died or hung once is not tried for each task."""
+        if self._unprepared is not None:
+            return None
+        self._process = _Process(_serve, self._prepare, context="fork")
+        ready = self._process.answer(deadline, timeout)
+        if not isinstance(ready, Returned):
+            self._unprepared = ready
+            self.close()
+        return self._process
 
     def _run_spawned(self, task: Callable[..., Any], args: Any, timeout: float) -> Result:
         process = _Process(_spawned, self._prepare, task, args, context="spawn")

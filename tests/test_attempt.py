@@ -66,6 +66,10 @@ class Library:
         self.broken = broken
 
     def import_(self):
+        if self.broken == "segfault":
+            import os
+
+            os.abort()
         if self.broken:
             raise ValueError("mutable default <class 'Config'> for field common is not allowed")
 
@@ -148,6 +152,14 @@ def test_an_import_that_fails_is_told_of_each_check(attempts, tmp_path):
     assert (record.outcome, record.stage) == (Outcome.FAIL, Stage.IMPORT)
     assert record.exception == "ValueError"
     assert record.message.startswith("mutable default")
+
+
+def test_a_library_that_dies_as_it_is_imported_is_a_crash_of_each_check(attempts, tmp_path):
+    library = Library(broken="segfault")
+    runs = attempts(library, "off")
+    records = [runs.record(check(tmp_path, library=library)) for _ in range(2)]
+    assert [(r.outcome, r.stage) for r in records] == [(Outcome.CRASH, Stage.IMPORT)] * 2
+    assert runs.environment()["torch"] is None
 
 
 def test_the_attempt_without_shims_counts_where_they_change_nothing(attempts, tmp_path):

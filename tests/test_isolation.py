@@ -127,6 +127,12 @@ def test_a_crash_in_preparation_is_told_with_its_signal():
         assert nursery.run(look, timeout=60).reason == "signal SIGSEGV"
 
 
+def test_a_preparation_that_failed_is_not_waited_for_again():
+    with Nursery(hang_in_preparation, "fork") as nursery:
+        first = nursery.run(look, timeout=0.5)
+        assert nursery.run(look, timeout=60) is first
+
+
 def test_too_much_memory_ends_that_task_alone():
     with Nursery(prepare, "fork") as nursery:
         result = nursery.run(take_too_much_memory, timeout=60)

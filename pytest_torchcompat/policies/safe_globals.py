@@ -79,4 +79,4 @@ def allowed_by_library() -> tuple[str, ...]:
 def _registered_name(item: Any) -> str:
     if isinstance(item, tuple):
         return str(item[1])
-    return f"{item.__module__}.{item.__qualname__}"
+    return f"{getattr(item, '__module__', '')}.{getattr(item, '__qualname__', item)}"

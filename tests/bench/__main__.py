@@ -95,7 +95,8 @@ def _sweep(options: argparse.Namespace) -> list[dict[str, Any]]:
         for number in range(options.repeat):
             rounds.append(_round(selection, options.jobs, run, folder, backwards=number % 2 == 1))
             _tell(rounds[-1])
-    return _ratios(rounds, min(options.jobs, len(rounds[0]["ways"]["ours"].cells)))
+    cells = len(rounds[0]["ways"]["ours"].cells)
+    return _ratios(rounds, min(options.jobs, cells, os.cpu_count() or 1))
 
 
 def _round(

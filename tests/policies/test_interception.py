@@ -200,6 +200,30 @@ def test_a_file_object_is_screened_from_where_it_stands_and_loaded(plain, loads)
     assert loads[0].file == "<BytesIO>"
 
 
+class Odd(io.BytesIO):
+    """A file object that the reader cannot measure, and torch can read."""
+
+    def __init__(self, data):
+        super().__init__(data)
+        self.reads = 0
+
+    def read(self, size=-1):
+        self.reads += 1
+        if self.reads == 1:
+            raise OSError("not now")
+        return super().read(size)
+
+
+def test_stock_touches_nothing_not_even_where_reading_ahead_fails(plain, loads):
+    with applied(Policy.STOCK, Rules(), loads.append):
+        assert torch.load(Odd(plain.read_bytes()), weights_only=True)["weight"].tolist() == [
+            0,
+            1,
+            2,
+        ]
+    assert (loads[0].outcome, loads[0].sha256) == ("ok", "")
+
+
 def test_mmap_still_works(plain, loads):
     with applied(Policy.STRICT, Rules(), loads.append):
         assert torch.load(plain, mmap=True)["weight"].tolist() == [0, 1, 2]
