@@ -7,11 +7,14 @@ commas. A shim is taken from the package; pasted in, it would take the same time
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import sys
 import traceback
 from typing import Any
+
+_KEPT = contextlib.ExitStack()  # what is entered stays so until the process ends
 
 
 def main(library: str, file: str, policy: str, shims: list[str], names: list[str]) -> None:
@@ -34,7 +37,7 @@ def _apply(names: list[str]) -> None:
         from pytest_torchcompat import shims
 
         for name in names:
-            shims.get(name).applied().__enter__()
+            _KEPT.enter_context(shims.get(name).applied())
 
 
 def _hold(policy: str, names: list[str]) -> None:
