@@ -11,7 +11,7 @@ from pytest_torchcompat import __version__
 from pytest_torchcompat.commands import allowlist, fetch, scan
 from pytest_torchcompat.errors import TorchcompatError
 
-_COMMANDS = (scan, allowlist, fetch)
+COMMANDS = (scan, allowlist, fetch)
 _FAILED = 2
 
 
@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="torchcompat", description=about)
     parser.add_argument("--version", action="version", version=f"torchcompat {__version__}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in _COMMANDS:
+    for command in COMMANDS:
         command.add_parser(subparsers)
     return parser
 
