@@ -120,5 +120,13 @@ def replicas(session: nox.Session) -> None:
     sweep(session, "replicas")
 
 
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure the sweep against its floors and a hand-written one, and pytest's start-up."""
+    needs_python(session)
+    session.install(*groups("matrix", "tests"), ".", "nox[uv]>=2025.2.9")
+    session.run("python", "-m", "tests.bench", *session.posargs)
+
+
 if __name__ == "__main__":
     nox.main()

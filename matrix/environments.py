@@ -11,10 +11,12 @@ import hashlib
 import os
 import re
 import shutil
+import tempfile
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -189,12 +191,14 @@ class UvEnvironments:
     processes: Processes
     releases: Releases
     _plugin: Path | None = None
+    _deleting: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     _locks: defaultdict[str, threading.Lock] = field(
         default_factory=lambda: defaultdict(threading.Lock)
     )
 
     def prepare(self) -> None:
         """Build the wheel of this project's plugin, and tidy up; raises ``BuildError``."""
+        shutil.rmtree(self.settings.work / "trash", ignore_errors=True)  # of a run that was killed
         target = self.settings.work / "wheels" / "plugin"
         shutil.rmtree(target, ignore_errors=True)
         command = uv("build", "--wheel", "--out-dir", str(target), str(self.settings.project))
@@ -231,8 +235,21 @@ class UvEnvironments:
         return self._described(executable)
 
     def delete(self, cell: PlannedCell) -> None:
-        """Delete a cell's environment."""
-        shutil.rmtree(self._path(cell), ignore_errors=True)
+        """
+        Delete a cell's environment, beside the next cell: it is tens of thousands of files.
+
+        Python waits for it before it exits; what a kill leaves, the next run deletes.
+        """
+        path = self._path(cell)
+        if path.exists():
+            grave = Path(tempfile.mkdtemp(dir=self._trash()))
+            path.rename(grave / path.name)
+            self._deleting.submit(shutil.rmtree, grave, ignore_errors=True)
+
+    def _trash(self) -> Path:
+        path = self.settings.work / "trash"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
 
     def _path(self, cell: PlannedCell) -> Path:
         return self.settings.work / "envs" / cell.id

@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -53,7 +54,7 @@ class Sweep:
     """
     What running a cell takes.
 
-    ``files`` are the checkpoints' own; ``show`` lets a cell's process print on the terminal instead
+    ``files`` are the checkpoints' own; ``slots`` bounds how many cells run while more are built; ``show`` lets a cell's process print on the terminal instead
     of into its file.
     """
 
@@ -63,6 +64,7 @@ class Sweep:
     checks: Path
     edition: str = "auto"
     files: Files = field(default_factory=dict)
+    slots: threading.Semaphore = field(default_factory=threading.Semaphore)
     timeout: float = CELL_TIMEOUT
     show: bool = False
 
@@ -92,8 +94,10 @@ class Sweep:
         if isinstance(environment, NoEnvironment):
             return CellResult(cell.id, environment.outcome, environment.reason, {}, seconds)
         self._ask(cell, files)
-        done = self._run(environment, files)
-        seconds["run"] = round(time.monotonic() - created, 3)
+        with self.slots:
+            started = time.monotonic()
+            done = self._run(environment, files)
+        seconds["run"] = round(time.monotonic() - started, 3)
         outcome, reason = self._verdict(cell, files, done)
         return CellResult(cell.id, outcome, reason, environment.distributions, seconds)
 
@@ -209,9 +213,13 @@ def run_cells(
     """
     Run cells side by side and tell of each that ended.
 
+    One environment more than there are slots is built ahead: building waits for the index, and
+    running for a core.
+
     An exception, ``KeyboardInterrupt`` among them, kills what runs and is raised again.
     """
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
+    sweep = dataclasses.replace(sweep, slots=threading.Semaphore(jobs))
+    with ThreadPoolExecutor(max_workers=jobs + 1) as pool:
         futures = {pool.submit(sweep.run_cell, cell): cell for cell in cells}
         try:
             for future in as_completed(futures):

@@ -155,7 +155,8 @@ def environment(say: Callable[[str], None]) -> dict[str, Any]:  # noqa: ARG001 -
     count = range(torch.cuda.device_count())
     return {
         "torch": torch.__version__.partition("+")[0],
-        "torch_build": torch.__version__,
+        # A TorchVersion would make the process that reads the answer import torch.
+        "torch_build": str(torch.__version__),
         "cuda": torch.version.cuda,
         "gpu_archs": (flags() or "").split(),
         "devices": [torch.cuda.get_device_name(index) for index in count],

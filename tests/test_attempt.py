@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import pytest
@@ -152,6 +153,12 @@ def test_an_import_that_fails_is_told_of_each_check(attempts, tmp_path):
     assert (record.outcome, record.stage) == (Outcome.FAIL, Stage.IMPORT)
     assert record.exception == "ValueError"
     assert record.message.startswith("mutable default")
+
+
+def test_the_description_of_torch_is_plain_data(attempts):
+    described = attempts(Library(), "off").environment()
+    assert type(described["torch_build"]) is str
+    assert json.loads(json.dumps(described)) == described
 
 
 def test_a_library_that_dies_as_it_is_imported_is_a_crash_of_each_check(attempts, tmp_path):
