@@ -54,8 +54,8 @@ class Sweep:
     """
     What running a cell takes.
 
-    ``files`` are the checkpoints' own; ``slots`` bounds how many cells run while more are built; ``show`` lets a cell's process print on the terminal instead
-    of into its file.
+    ``files`` are the checkpoints' own; ``slots`` bounds how many cells run while more are built;
+    ``show`` lets a cell's process print on the terminal instead of into its file.
     """
 
     folder: RunFolder
