@@ -213,13 +213,13 @@ def run_cells(
     """
     Run cells side by side and tell of each that ended.
 
-    One environment more than there are slots is built ahead: building waits for the index, and
-    running for a core.
+    With several at a time one environment more is built ahead: building waits for the index, and
+    running for a core. With one, each cell is ended before the next begins.
 
     An exception, ``KeyboardInterrupt`` among them, kills what runs and is raised again.
     """
     sweep = dataclasses.replace(sweep, slots=threading.Semaphore(jobs))
-    with ThreadPoolExecutor(max_workers=jobs + 1) as pool:
+    with ThreadPoolExecutor(max_workers=jobs + 1 if jobs > 1 else 1) as pool:
         futures = {pool.submit(sweep.run_cell, cell): cell for cell in cells}
         try:
             for future in as_completed(futures):
