@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -254,6 +255,37 @@ def test_a_source_that_cannot_be_downloaded_is_infra(environments, cell):
     made = environments.create(cell("fairseq", library="fairseq", version="0.12.2"))
     assert made == NoEnvironment(Outcome.INFRA, made.reason)
     assert "has no project 'fairseq'" in made.reason
+
+
+class Overlapping(Processes):
+    """Processes that note, as each installation ends, how many there were at a time until then."""
+
+    def __init__(self):
+        super().__init__()
+        self.running = 0
+        self.most = 0
+        self.peaks = []
+
+    def run(self, command, **_):
+        """End after everybody else had a chance to start."""
+        if "install" not in command:
+            return Finished(0)
+        self.running += 1
+        self.most = max(self.most, self.running)
+        for _ in range(1000):
+            os.sched_yield()
+        self.running -= 1
+        self.peaks.append(self.most)
+        return Finished(0)
+
+
+def test_the_first_cell_of_a_torch_downloads_alone_and_the_others_side_by_side(environments, cell):
+    environments.processes = Overlapping()
+    with ThreadPoolExecutor(3) as pool:
+        created = list(pool.map(environments.create, [cell() for _ in range(6)]))
+    assert all(isinstance(each, Environment) for each in created)
+    assert environments.processes.peaks[0] == 1
+    assert environments.processes.most > 1
 
 
 def test_a_plugin_that_cannot_be_built_stops_the_sweep(environments):
