@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
 import tempfile
 import threading
@@ -28,32 +27,12 @@ from matrix.interpreters import find
 from matrix.plan import PlannedCell
 from matrix.processes import Finished, Processes, uv
 from matrix.releases import IndexUnreachableError, Releases
-from pytest_torchcompat.errors import TorchcompatError
+from matrix.verdicts import BuildError, NoEnvironment, classify, no_interpreter, trimmed
 from pytest_torchcompat.outcome import Outcome
-
-# uv says "Caused by" chains; 25 lines hold the sentence and its hint, and not a build's whole log.
-WORDS_LINES = 25
 
 # Lists change as the index does, and byte code takes 80 MB a list: a week serves the runs that are
 # repeated, in seconds.
 BYTE_CODE_KEPT = 7 * 24 * 3600.0
-
-# What uv says on the way, before what went wrong.
-GREETINGS = ("Using Python", "Using CPython", "Creating virtual environment", "Resolved ")
-
-# What a fault of the network or of the machine looks like in uv's words. Anything else says
-# something about the cell.
-DISK = re.compile(
-    r"no space left on device|disk quota exceeded|read-only file system|cannot allocate memory"
-    r"|too many open files",
-    re.IGNORECASE,
-)
-NETWORK = re.compile(
-    r"error sending request|client error|dns error|connection (?:refused|reset|closed)"
-    r"|operation timed out|request failed after|HTTP status server error|failed to lookup address"
-    r"|connection error|retries exceeded",
-    re.IGNORECASE,
-)
 
 # Where PyTorch's index serves torch, its files may have no upload time, and uv would leave them
 # out. torch is pinned and the others follow it, so that they need no date.
@@ -118,18 +97,6 @@ class Environment:
         return kept
 
 
-@dataclass(frozen=True)
-class NoEnvironment:
-    """Why there is no environment: ``unavailable`` or ``infra``, in uv's own words."""
-
-    outcome: Outcome
-    reason: str
-
-
-class BuildError(TorchcompatError):
-    """uv can't build what every cell needs."""
-
-
 class Environments(Protocol):
     """Makes and deletes the environments of cells."""
 
@@ -138,35 +105,6 @@ class Environments(Protocol):
 
     def delete(self, cell: PlannedCell) -> None:
         """Delete it."""
-
-
-def classify(words: str) -> NoEnvironment:
-    """
-    Return what uv's output says about a cell.
-
-    Raises ``BuildError`` where it says that uv does not know an argument: that is about uv.
-    """
-    if "error: unexpected argument" in words:
-        message = f"this uv is too old for the sweep; install a newer one: {trimmed(words)}"
-        raise BuildError(message)
-    infra = DISK.search(words) or NETWORK.search(words)
-    return NoEnvironment(Outcome.INFRA if infra else Outcome.UNAVAILABLE, trimmed(words))
-
-
-def _no_interpreter(python: str, words: str) -> NoEnvironment:
-    # Where uv could not fetch one either, the cell can't exist here, whatever kept uv from it.
-    outcome = Outcome.INFRA if DISK.search(words) else Outcome.UNAVAILABLE
-    return NoEnvironment(outcome, f"no interpreter for Python {python}: {trimmed(words)}")
-
-
-def trimmed(words: str) -> str:
-    """Return uv's words without its greeting, and of a long build log the beginning and the end."""
-    lines = [line.rstrip() for line in words.splitlines() if line.strip()]
-    lines = [line for line in lines if not line.startswith(GREETINGS)]
-    if len(lines) > WORDS_LINES:
-        half = WORDS_LINES // 2
-        lines = [*lines[:half], "[...]", *lines[-half:]]
-    return "\n".join(lines).removeprefix("error: ") or "uv failed and said nothing"
 
 
 @dataclass(frozen=True)
@@ -227,7 +165,7 @@ class UvEnvironments:
         shutil.rmtree(path, ignore_errors=True)
         done = self.processes.run(uv("venv", "-p", python, str(path)))
         if done.returncode != 0:
-            return _no_interpreter(cell.python, done.output)
+            return no_interpreter(cell.python, done.output)
         executable = path / "bin" / "python"
         done = self._installed(cell, self._install(cell, executable, links))
         if done.returncode != 0:

@@ -17,11 +17,12 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from matrix.environments import DISK, Environment, Environments, NoEnvironment
+from matrix.environments import Environment, Environments
 from matrix.files import Files
 from matrix.plan import Plan, PlannedCell, PlannedCheck, Selection
 from matrix.processes import Finished, Processes
 from matrix.store import CellFolder, RunFolder, read_json, runs, write_json
+from matrix.verdicts import DISK, NoEnvironment
 from pytest_torchcompat.errors import RecordError, TorchcompatError
 from pytest_torchcompat.outcome import Outcome
 

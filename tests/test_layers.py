@@ -21,7 +21,7 @@ PLUGIN_FLOORS = (
     "commands plugin",
 )
 MATRIX_FLOORS = (
-    "axes processes store interpreters releases page",
+    "axes processes store interpreters releases verdicts page",
     "plan",
     "environments disk files outside",
     "runner compare replicas",

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from matrix.__main__ import PROJECT, WORK
-from matrix.environments import Environment, NoEnvironment, Settings, UvEnvironments
+from matrix.environments import Environment, Settings, UvEnvironments
 from matrix.interpreters import find
 from matrix.plan import Plan, PlannedCell
 from matrix.releases import IndexReleases, endpoint
 from matrix.runner import only_one, read_plan
 from matrix.store import RunFolder, runs
+from matrix.verdicts import NoEnvironment
 from pytest_torchcompat.checkpoints.rows import catalogue
 from tests.bench.processes import Noting, clocked, environment, must, spend
 

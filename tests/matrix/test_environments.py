@@ -12,18 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from matrix.environments import (
-    BuildError,
-    Environment,
-    NoEnvironment,
-    Settings,
-    UvEnvironments,
-    classify,
-    installed,
-    trimmed,
-)
+from matrix.environments import Environment, Settings, UvEnvironments, installed
 from matrix.processes import Finished, Processes
 from matrix.releases import IndexReleases
+from matrix.verdicts import BuildError, NoEnvironment, classify, trimmed
 from pytest_torchcompat.outcome import Outcome
 
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"

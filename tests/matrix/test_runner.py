@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from matrix.environments import Environment, NoEnvironment
+from matrix.environments import Environment
 from matrix.plan import Selection
 from matrix.processes import Finished, Processes
 from matrix.runner import (
@@ -27,6 +27,7 @@ from matrix.runner import (
     unfinished,
 )
 from matrix.store import RunFolder, write_json
+from matrix.verdicts import NoEnvironment
 from pytest_torchcompat.errors import TorchcompatError
 from pytest_torchcompat.outcome import Outcome
 from pytest_torchcompat.record import Record, append_line
