@@ -17,7 +17,7 @@ from typing import Any, Callable
 
 from pytest_torchcompat import shims
 from pytest_torchcompat.checkpoints.catalogue import CheckpointFile
-from pytest_torchcompat.forward import device_of, fingerprint, measure
+from pytest_torchcompat.forward import device_of, fingerprint, measure, synchronised
 from pytest_torchcompat.isolation import Died, Nursery, Result, Returned, TimedOut
 from pytest_torchcompat.libraries import Library
 from pytest_torchcompat.outcome import Outcome, Stage
@@ -89,21 +89,18 @@ def attempt(say: Callable[[str], None], check: Check) -> Attempt:
             with _timed(say, Stage.LOAD, seconds):
                 model = check.library.load(check.file.checkpoint, check.file.path)
             with _timed(say, Stage.FORWARD, seconds):
-                found = _forward(check, model, device)
+                run = check.library.forward(check.file.checkpoint, model, device)
+                output = synchronised(run, device)() if run else None
+            found = _described(run, output, device)
     except BaseException as error:  # noqa: BLE001 - so is a load that fails
         return _failed(_stage_of(seconds, loads), error, loads, seconds)
     return Attempt(Stage.FORWARD, loads=tuple(loads), seconds=seconds, device=device, **found)
 
 
-def _forward(check: Check, model: Any, device: str) -> dict[str, Any]:
-    run = check.library.forward(check.file.checkpoint, model, device)
+def _described(run: Callable[[], Any] | None, output: Any, device: str) -> dict[str, Any]:
     if run is None:
         return {}
-    import torch
-
-    with torch.inference_mode():
-        print_ = fingerprint(run())
-    return {"fingerprint": print_, "benchmark": measure(run, device)}
+    return {"fingerprint": fingerprint(output), "benchmark": measure(run, device)}
 
 
 @contextlib.contextmanager
