@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Callable
@@ -23,7 +23,7 @@ from pytest_torchcompat.libraries import Library
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.policies import Policy
 from pytest_torchcompat.policies.interception import applied
-from pytest_torchcompat.policies.refusals import is_refusal, plain
+from pytest_torchcompat.policies.refusals import PolicyRefusedError, is_refusal, plain
 from pytest_torchcompat.policies.rules import Load, Rules
 from pytest_torchcompat.record import Record
 
@@ -51,6 +51,7 @@ class Attempt:
     message: str | None = None
     chain: tuple[str, ...] = ()
     loads: tuple[Load, ...] = ()
+    infra: bool = False
     device: str = "cpu"
     seconds: Mapping[str, float] = field(default_factory=dict)
     fingerprint: Mapping[str, Any] | None = None
@@ -81,11 +82,14 @@ def attempt(say: Callable[[str], None], check: Check) -> Attempt:
     """Take a check through load, build, forward and fingerprint in a prepared process."""
     seconds = {Stage.IMPORT.value: _Imports.seconds}
     if _Imports.error is not None:
-        return _failed(Stage.IMPORT, _Imports.error, [], seconds)
+        return failed(Stage.IMPORT, _Imports.error, [], seconds)
     loads: list[Load] = []
     try:
+        device = device_of(check.device)
+    except RuntimeError as error:
+        return dataclasses.replace(failed(Stage.LOAD, error, []), infra=True)
+    try:
         with applied(check.policy, check.rules, loads.append):
-            device = device_of(check.device)
             with _timed(say, Stage.LOAD, seconds):
                 model = check.library.load(check.file.checkpoint, check.file.path)
             with _timed(say, Stage.FORWARD, seconds):
@@ -93,7 +97,8 @@ def attempt(say: Callable[[str], None], check: Check) -> Attempt:
                 output = synchronised(run, device)() if run else None
             found = _described(run, output, device)
     except BaseException as error:  # noqa: BLE001 - so is a load that fails
-        return _failed(_stage_of(seconds, loads), error, loads, seconds)
+        found_out = failed(_stage_of(seconds, loads), error, loads, seconds)
+        return dataclasses.replace(found_out, device=device)
     return Attempt(Stage.FORWARD, loads=tuple(loads), seconds=seconds, device=device, **found)
 
 
@@ -120,16 +125,20 @@ def _stage_of(seconds: Mapping[str, float], loads: list[Load]) -> Stage:
     return Stage.BUILD if loads and loads[-1].outcome == "ok" else Stage.LOAD
 
 
-def _failed(
-    stage: Stage, error: BaseException, loads: list[Load], seconds: Mapping[str, float]
+def failed(
+    stage: Stage,
+    error: BaseException,
+    loads: Iterable[Load],
+    seconds: Mapping[str, float] | None = None,
 ) -> Attempt:
+    """Return what an error says, as data."""
     return Attempt(
         stage,
         exception=_name_of(error),
         message=plain(str(error))[:MESSAGE],
         chain=tuple(_chain(error)),
         loads=tuple(loads),
-        seconds=dict(seconds),
+        seconds=dict(seconds or {}),
     )
 
 
@@ -164,10 +173,15 @@ def classify(found: Attempt, policy: Policy, shimmed: bool) -> Outcome:
     """Return the verdict on an attempt; knows nothing but what the attempt says."""
     if found.exception is None:
         return Outcome.SHIMMED if shimmed else Outcome.PASS
-    refused = any(load.outcome == "refused" for load in found.loads)
-    if policy is not Policy.STOCK and (refused or any(map(is_refusal, found.chain))):
-        return Outcome.REFUSED
-    return Outcome.FAIL
+    if found.infra:
+        return Outcome.INFRA
+    # A refusal that the library swallowed is no verdict: the last load's is.
+    refused = bool(found.loads) and found.loads[-1].outcome == "refused"
+    wrapped = any(is_refusal(words) or _OURS in words for words in found.chain)
+    return Outcome.REFUSED if policy is not Policy.STOCK and (refused or wrapped) else Outcome.FAIL
+
+
+_OURS = PolicyRefusedError.__name__
 
 
 def record_of(check: Check, result: Result) -> Record:
@@ -179,6 +193,7 @@ def record_of(check: Check, result: Result) -> Record:
         library=check.library.name,
         policy=check.policy.value,
         shims=check.shims,
+        device="cpu" if check.device == "auto" else check.device,
         outcome=Outcome.NOT_RUN,
     )
     if isinstance(result, Returned):

@@ -68,9 +68,8 @@ class Record:
         known = {f.name for f in dataclasses.fields(cls)}
         values = {name: value for name, value in data.items() if name in known}
         for name in ("checkpoint", "edition", "policy", "outcome"):
-            if not isinstance(values.get(name), str):
-                message = f"{where}.{name}: expected a string, got {values.get(name)!r}"
-                raise RecordError(message)
+            _expect(isinstance(values.get(name), str), "a string", values.get(name), where, name)
+        _check_types(values, where)
         values["outcome"] = _member(Outcome, values["outcome"], f"{where}.outcome")
         if values.get("stage") is not None:
             values["stage"] = _member(Stage, values["stage"], f"{where}.stage")
@@ -108,6 +107,26 @@ class Record:
 
 
 _TUPLES = ("shims", "globals", "allowed_by_library", "overridden")
+_STRINGS = ("library", "sha256", "device")
+_OPTIONAL_STRINGS = ("exception", "message", "diagnosis", "output")
+_OPTIONAL_OBJECTS = ("fingerprint", "benchmark")
+
+
+def _check_types(values: Mapping[str, Any], where: str) -> None:
+    for name, value in values.items():
+        if name in _TUPLES and value is not None:
+            right = isinstance(value, (list, tuple)) and all(isinstance(v, str) for v in value)
+            _expect(right, "a list of strings", value, where, name)
+        elif name in _STRINGS or (name in _OPTIONAL_STRINGS and value is not None):
+            _expect(isinstance(value, str), "a string", value, where, name)
+        elif name == "seconds" or (name in _OPTIONAL_OBJECTS and value is not None):
+            _expect(isinstance(value, Mapping), "an object", value, where, name)
+
+
+def _expect(right: bool, what: str, value: Any, *where: str) -> None:  # noqa: FBT001 - a check
+    if not right:
+        message = f"{'.'.join(where)}: expected {what}, got {value!r}"
+        raise RecordError(message)
 
 
 def _member(kind: type[Any], value: str, where: str) -> Any:
@@ -144,19 +163,29 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """
     Yield the objects of a report; a last line cut short by a kill is passed over.
 
-    Raises ``RecordError`` for a broken line that is not the last.
+    Raises ``RecordError`` for a broken line that is not the last, and for a file of another kind.
     """
-    if not path.exists():
-        return
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = _text(path).splitlines() if path.exists() else []
     for number, line in enumerate(lines, start=1):
         try:
-            yield json.loads(line)
+            data = json.loads(line)
         except ValueError as error:
             if number == len(lines):
                 return
             message = f"{path}:{number}: not a line of JSON; delete the file to start it anew"
             raise RecordError(message) from error
+        if not isinstance(data, dict):
+            message = f"{path}:{number}: not a JSON object; delete the file to start it anew"
+            raise RecordError(message)
+        yield data
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        message = f"{path}: not UTF-8 text ({error}); delete the file to start it anew"
+        raise RecordError(message) from error
 
 
 def read_records(path: Path) -> list[Record]:

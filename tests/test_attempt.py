@@ -38,6 +38,13 @@ def failed(message="", chain=(), loads=()):
         (failed(chain=(f"UnpicklingError: {REFUSAL}",)), Policy.STOCK, False, Outcome.FAIL),
         (failed(chain=("KeyError: 'model'",)), Policy.STRICT, False, Outcome.FAIL),
         (
+            Attempt(Stage.FORWARD, "AttributeError", "", (), (load("refused"), load("ok"))),
+            Policy.STRICT,
+            False,
+            Outcome.FAIL,
+        ),
+        (Attempt(Stage.LOAD, "RuntimeError", infra=True), Policy.STRICT, False, Outcome.INFRA),
+        (
             failed(chain=("Weights only load failed. Can only SETITEM for dict, OrderedDict",)),
             Policy.ALLOWLISTED,
             False,
@@ -51,6 +58,8 @@ def failed(message="", chain=(), loads=()):
         "a refusal that the library wrapped in another error",
         "what torch refuses by default is a failure of stock",
         "any other error",
+        "a refusal that the library got over",
+        "a device that is not there",
         "a limit of the reader is no refusal of a name",
     ],
 )

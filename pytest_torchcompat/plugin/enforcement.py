@@ -36,7 +36,8 @@ def policy_of(item: pytest.Item) -> Policy | None:
     """Return the one policy that an item runs under, or nothing."""
     callspec = getattr(item, "callspec", None)
     if callspec is not None and "torchcompat_policy" in callspec.params:
-        return Policy(callspec.params["torchcompat_policy"])
+        named = callspec.params["torchcompat_policy"]
+        return Policy(named) if named in list(Policy) else None  # its setup says what is wrong
     found = policies_for(item, getattr(item, "fixturenames", ()))
     return found[0] if found else None
 
@@ -68,8 +69,22 @@ def held_for(node: pytest.Item | pytest.Collector, policy: Policy | None) -> Ite
 
 def _torch_imports(config: pytest.Config) -> bool:
     if _TORCH not in config.stash:
-        config.stash[_TORCH] = importlib.util.find_spec("torch") is not None and _try_torch()
+        config.stash[_TORCH] = torch_is_installed() and _try_torch()
     return config.stash[_TORCH]
+
+
+def torch_is_installed() -> bool:
+    """Whether there is a torch to import; a test's stand-in for it is none."""
+    try:
+        return importlib.util.find_spec("torch") is not None
+    except ValueError:  # a module put into sys.modules by hand
+        return False
+
+
+def runs_once(item: pytest.Item) -> bool:
+    """Whether an item can't run once a policy: those of unittest and doctest can't."""
+    several = len(policies_for(item, getattr(item, "fixturenames", ()))) > 1
+    return several and not hasattr(item, "callspec")
 
 
 def _try_torch() -> bool:

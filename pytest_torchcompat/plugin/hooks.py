@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_torchcompat.plugin import hookspecs, marks, options, summary
-from pytest_torchcompat.plugin.enforcement import held_for, policies_for, policy_of
+from pytest_torchcompat.plugin.enforcement import held_for, policies_for, policy_of, runs_once
 from pytest_torchcompat.plugin.options import SETTINGS
 
 
@@ -69,17 +69,21 @@ def pytest_make_collect_report(
     """Hold the first chosen policy while modules are imported, where one was asked for."""
     settings = collector.config.stash[SETTINGS]
     asked = settings.whole_suite and not collector.config.getoption("collectonly")
-    module = isinstance(collector, pytest.Module)
-    with held_for(collector, settings.policies[0] if asked and module else None):
+    with held_for(collector, settings.policies[0] if asked else None):
         report = yield
-    summary.attach(collector.config, report)
+    if not hasattr(collector.config, "workerinput"):
+        # A worker of pytest-xdist keeps such a report to itself; its first test carries the lines.
+        summary.attach(collector.config, report)
     return report
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Hold the item's policy from its setup to its teardown."""
-    with held_for(item, policy_of(item)):
+    policy = policy_of(item)
+    if policy is not None and runs_once(item):
+        summary.note(item, {"kind": "once", "policy": policy.value})
+    with held_for(item, policy):
         return (yield)
 
 

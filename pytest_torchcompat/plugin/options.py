@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from pytest_torchcompat.errors import TorchcompatError, unknown_name
+from pytest_torchcompat.errors import RecordError, TorchcompatError, unknown_name
 from pytest_torchcompat.policies import Policy, parse_policies
 
 EDITIONS = ("auto", "reference", "replica")
@@ -98,7 +98,7 @@ def add_options(parser: pytest.Parser) -> None:
             help=text,
         )
         kind: Literal["linelist", "string"] = "linelist" if name in LISTS else "string"
-        parser.addini(f"torchcompat_{name}", text, type=kind, default=DEFAULTS[name])
+        parser.addini(f"torchcompat_{name}", text, type=kind, default=None)
 
 
 def resolve(config: pytest.Config) -> Settings:
@@ -110,16 +110,17 @@ def resolve(config: pytest.Config) -> Settings:
     try:
         policies = parse_policies(values["policy"])
         _check(values)
+        report = _writable(_path(config, values["report"]))
     except TorchcompatError as error:
         raise pytest.UsageError(str(error)) from error
     return Settings(
-        policies=policies or (Policy(DEFAULTS["policy"]),),
+        policies=policies,
         edition=values["edition"],
         shims=values["shims"],
         device=values["device"],
         allow=tuple(values["allow"]),
         trust=tuple(values["trust"]),
-        report=_path(config, values["report"]),
+        report=report,
         cache=_path(config, values["cache"]),
         sources=sources,
     )
@@ -130,7 +131,7 @@ def _sourced(config: pytest.Config, name: str) -> tuple[Any, str]:
     if given is not None:
         return given, "command line"
     ini = config.getini(f"torchcompat_{name}")
-    return (ini, "ini") if ini != DEFAULTS[name] else (ini, "default")
+    return (ini, "ini") if ini else (DEFAULTS[name], "default")
 
 
 def _check(values: dict[str, Any]) -> None:
@@ -145,6 +146,17 @@ def _check(values: dict[str, Any]) -> None:
 
         for name in values["shims"].split(","):
             shims.get(name.strip())
+
+
+def _writable(report: Path | None) -> Path | None:
+    if report is not None:
+        try:
+            report.parent.mkdir(parents=True, exist_ok=True)
+            report.open("ab").close()
+        except OSError as error:
+            message = f"--torchcompat-report can't be written: {error}. Name another file"
+            raise RecordError(message) from error
+    return report
 
 
 def _path(config: pytest.Config, text: str) -> Path | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import pytest
 
-from pytest_torchcompat.checkpoints.catalogue import Catalogue
+from pytest_torchcompat.checkpoints.catalogue import Catalogue, Checkpoint
+from pytest_torchcompat.errors import CatalogueError
 from pytest_torchcompat.libraries import Libraries
 from pytest_torchcompat.plugin.options import SETTINGS, Settings
 from pytest_torchcompat.policies.rules import Load, Rules
@@ -33,13 +35,20 @@ def state_of(config: pytest.Config) -> State:
     return config.stash[STATE]
 
 
+def _add(rows: Catalogue, more: Iterable[Checkpoint]) -> None:
+    try:
+        for row in more:
+            rows.add(row)
+    except CatalogueError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
 def _made(config: pytest.Config) -> State:
     from pytest_torchcompat.checkpoints.rows import catalogue
 
     rows = catalogue()
     for more in config.hook.pytest_torchcompat_checkpoints(config=config):
-        for row in more:
-            rows.add(row)
+        _add(rows, more)
     adapters = config.hook.pytest_torchcompat_libraries(config=config)
     settings = config.stash[SETTINGS]
     rules = Rules(

@@ -6,14 +6,13 @@ from typing import Any, Callable
 
 import pytest
 
+from pytest_torchcompat.attempt import classify, failed
 from pytest_torchcompat.checkpoints.catalogue import CheckpointFile
 from pytest_torchcompat.libraries import Library
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.plugin.enforcement import policy_of
 from pytest_torchcompat.plugin.state import state_of
 from pytest_torchcompat.plugin.summary import note
-from pytest_torchcompat.policies import Policy
-from pytest_torchcompat.policies.refusals import is_refusal, plain
 from pytest_torchcompat.record import Record
 
 
@@ -38,12 +37,14 @@ class Subject:
         self.found["stage"] = stage
         try:
             return action()
-        except Exception as error:
-            message = plain(str(error))
-            refused = self.policy is not Policy.STOCK and is_refusal(message)
-            self.found["outcome"] = Outcome.REFUSED if refused else Outcome.FAIL
-            self.found["exception"] = type(error).__name__
-            self.found["message"] = message
+        except pytest.skip.Exception:
+            self.found.clear()
+            raise
+        except BaseException as error:  # pytest's own, and those of its timeouts, are no Exception
+            attempt = failed(stage, error, self.state.loads)
+            self.found["outcome"] = classify(attempt, self.policy, shimmed=bool(self.shims))
+            self.found["exception"] = attempt.exception
+            self.found["message"] = attempt.message
             raise
 
     def note(self) -> None:

@@ -45,6 +45,8 @@ class Writer:
     def _take(self, report: Any) -> None:
         for line in getattr(report, ATTRIBUTE, ()):
             self.lines.append(line)
+            if line["kind"] == "once":
+                continue
             self._write(line)
             self.config.hook.pytest_torchcompat_record(record=line)
 
@@ -68,6 +70,8 @@ class Writer:
                     terminalreporter.line(text)
                 if mine:
                     terminalreporter.line(total(policy, mine))
+        for text in once_lines(self.lines, len(self.config.stash[SETTINGS].policies)):
+            terminalreporter.line(text)
 
 
 def sites(loads: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -112,11 +116,25 @@ def site_lines(mine: list[dict[str, Any]], all_loads: list[dict[str, Any]]) -> I
 def _reason(load: dict[str, Any], passes_allowlisted: bool) -> str:
     if load["outcome"] == "refused" and load["globals"]:
         names = ", ".join(load["globals"])
-        command = f"next: torchcompat allowlist {load['file']}"
+        unnamed = load["file"].startswith("<")  # a file object has no path to look at
+        command = "" if unnamed else f"next: torchcompat allowlist {load['file']}"
         hint = "passes under allowlisted" if passes_allowlisted else command
-        return f"    refused: {names}      {hint}"
+        return f"    refused: {names}      {hint}".rstrip()
     lines = (load["message"] or "").strip().splitlines()
     return f"    {load['outcome']}: {load['exception']}: {lines[0] if lines else ''}".rstrip(": ")
+
+
+def once_lines(lines: list[dict[str, Any]], policies: int) -> Iterable[str]:
+    """Tell what ran under the first of several policies alone, so that nobody takes it for all."""
+    tests = {line["test"]: line["policy"] for line in lines if line["kind"] == "once"}
+    imports = [line for line in lines if line["kind"] == "load" and "::" not in line["test"]]
+    cure = "To have them under another, name it alone."
+    if tests:
+        ran = f"{len(tests)} unittest or doctest tests can't be run once a policy"
+        yield f"{ran}: they ran under {next(iter(tests.values()))}. {cure}"
+    if imports and policies > 1:
+        ran = f"{len(imports)} loads were made as modules were imported"
+        yield f"{ran}, under {imports[0]['policy']}. {cure}"
 
 
 def total(policy: Policy, mine: list[dict[str, Any]]) -> str:
@@ -126,6 +144,6 @@ def total(policy: Policy, mine: list[dict[str, Any]]) -> str:
     parts = [f"{ok} pass {policy.value}"]
     parts += [f"{refused} refused"] if refused else []
     parts += [f"{len(mine) - ok - refused} fail"] if len(mine) > ok + refused else []
-    promise = " Nothing was loaded with weights_only=False." if policy.enforces else ""
+    promise = " None of them was loaded with weights_only=False." if policy.enforces else ""
     noun = "site" if len(mine) == 1 else "sites"
     return f"{len(mine)} {noun}: {', '.join(parts)}.{promise}"

@@ -22,10 +22,10 @@ class Policy(str, Enum):
 
 
 def parse_policies(text: str) -> tuple[Policy, ...]:
-    """Read a comma-separated list; raises ``UnknownNameError`` with the near miss."""
+    """Read a comma-separated list; raises ``UnknownNameError`` for an unknown name or none."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     valid = [policy.value for policy in Policy]
-    for name in names:
+    for name in names or [text]:
         if name not in valid:
             raise unknown_name("torchcompat policy", name, valid)
     return tuple(dict.fromkeys(Policy(name) for name in names))

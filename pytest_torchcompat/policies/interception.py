@@ -19,7 +19,12 @@ from typing import Any, BinaryIO, Callable
 
 from pytest_torchcompat.policies import Policy
 from pytest_torchcompat.policies.call_sites import call_sites, file_name
-from pytest_torchcompat.policies.refusals import PolicyRefusedError, is_refusal, plain
+from pytest_torchcompat.policies.refusals import (
+    BrokenFileError,
+    PolicyRefusedError,
+    is_refusal,
+    plain,
+)
 from pytest_torchcompat.policies.rules import Load, Rules
 from pytest_torchcompat.policies.safe_globals import allowed_by_library, registered
 from pytest_torchcompat.scan import Scan, Verdict, allowed_by_torch, scan_file
@@ -27,6 +32,9 @@ from pytest_torchcompat.scan import Scan, Verdict, allowed_by_torch, scan_file
 FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 FORCE_NOT = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 _HOOK = "_torchcompat_load"
+MESSAGE = 4000  # characters of an exception's message that are kept
+# What is wrong with the bytes and not with what they would do; no policy is why they do not load.
+FAULTS = ("empty", "truncated", "download-fault", "not-a-checkpoint")
 NEWEST = "999.0"  # builtins.set, say, is no risk on torch 2.5 since 2.6 allows it unasked
 
 
@@ -36,7 +44,8 @@ def applied(policy: Policy, rules: Rules, on_load: Callable[[Load], None]) -> It
     Hold a policy over the whole process for the length of a ``with`` block.
 
     Every call of ``torch.load`` is handed to ``on_load`` once it has ended. Of two nested
-    policies the inner one holds. Needs torch; raises nothing of its own.
+    policies the inner one holds, save that ``stock`` leaves the outer one's environment switches.
+    Needs torch; raises nothing of its own.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(_environment(policy))
@@ -82,6 +91,10 @@ def _code_exchanged() -> Iterator[None]:
     from torch import serialization
 
     load = inspect.unwrap(serialization.load)
+    if load.__code__.co_freevars:  # somebody's closure stands in its place, and torch's is not seen
+        with _attributes_exchanged(load):
+            yield
+        return
     original = _copy(load)
     state = (load.__code__, load.__defaults__, load.__kwdefaults__)
     namespace = load.__globals__
@@ -95,6 +108,19 @@ def _code_exchanged() -> Iterator[None]:
         load.__code__, load.__defaults__, load.__kwdefaults__ = state
         del load.__signature__
         del namespace[_HOOK]
+
+
+@contextlib.contextmanager
+def _attributes_exchanged(original: Callable[..., Any]) -> Iterator[None]:
+    """Set the two names of ``torch.load``: less than every reference, but all that is reachable."""
+    import torch
+
+    before = (torch.load, torch.serialization.load)
+    torch.load = torch.serialization.load = _calling(original)
+    try:
+        yield
+    finally:
+        torch.load, torch.serialization.load = before
 
 
 def _calling(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -136,7 +162,9 @@ class _Interceptor:
         load = Load(self.policy, site, caller, file_name(f, self.rules.root))
         try:
             with _opened(f) as file:
-                load = self._screened(load, file, kwargs.get("weights_only"))
+                scan = self._scanned(file, load.file)
+                load = self._described(load, scan, kwargs.get("weights_only"))
+                self._admit(load, scan, f, kwargs.get("weights_only"))
                 if self.policy is Policy.STOCK:
                     result = original(f, *args, **kwargs)
                 else:
@@ -147,23 +175,24 @@ class _Interceptor:
         self.on_load(load)
         return result
 
-    def _screened(self, load: Load, file: BinaryIO | None, explicit: bool | None) -> Load:
-        """Read what the file would import, and refuse what the policy must not hand to torch."""
-        __tracebackhide__ = True
-        scan = self._scanned(file, load.file)
-        load = replace(
+    def _described(self, load: Load, scan: Scan | None, explicit: bool | None) -> Load:
+        return replace(
             load,
             sha256=scan.sha256 if scan else "",
             globals=_beyond_torch(scan) if scan else (),
             overridden=self.policy.enforces and explicit is False,
             allowed_by_library=allowed_by_library(),
         )
+
+    def _admit(self, load: Load, scan: Scan | None, f: Any, explicit: bool | None) -> None:
+        """Refuse what the policy must not hand to torch."""
+        __tracebackhide__ = True
         if self.policy.enforces and scan and scan.verdict is Verdict.REFUSED:
             message = f"{self.policy.value} refuses {load.file}: {scan.cause} {scan.next_step}"
-            raise PolicyRefusedError(message)
-        if self.policy is Policy.PATCHED and not explicit:
-            self._require_trust(load)
-        return load
+            kind = BrokenFileError if scan.reason in FAULTS else PolicyRefusedError
+            raise kind(message)
+        if self.policy is Policy.PATCHED and not explicit and not _absent(f):
+            self._require_trust(load, f)
 
     def _scanned(self, file: BinaryIO | None, name: str) -> Scan | None:
         if file is None:
@@ -175,9 +204,9 @@ class _Interceptor:
                 return None
             raise
 
-    def _require_trust(self, load: Load) -> None:
+    def _require_trust(self, load: Load, f: Any) -> None:
         __tracebackhide__ = True
-        if self.rules.trusts(load.file, load.sha256):
+        if self.rules.trusts(_names_of(f, load), load.sha256):
             return
         message = (
             f"patched would execute the pickle in {load.file}, which is neither verified nor "
@@ -218,6 +247,17 @@ def _opened(f: Any) -> Iterator[BinaryIO | None]:
         yield f if _seekable(f) else None
 
 
+def _absent(f: Any) -> bool:
+    """Whether there is nothing to execute: torch's own error says it best."""
+    return isinstance(f, (str, os.PathLike)) and (not Path(f).exists() or Path(f).is_dir())
+
+
+def _names_of(f: Any, load: Load) -> tuple[str, ...]:
+    """Return what a user may call a file when they name it trusted."""
+    names = (load.file, Path(load.file).name)
+    return (*names, str(Path(f).absolute())) if isinstance(f, (str, os.PathLike)) else names
+
+
 def _seekable(f: Any) -> bool:
     return all(hasattr(f, name) for name in ("read", "seek", "tell"))
 
@@ -248,7 +288,7 @@ def _failed(load: Load, error: BaseException) -> Load:
         load,
         outcome="refused" if refused and load.policy is not Policy.STOCK else "fail",
         exception=type(error).__name__,
-        message=message,
+        message=message[:MESSAGE],
     )
 
 

@@ -17,6 +17,10 @@ class PolicyRefusedError(TorchcompatError, pickle.UnpicklingError):
     """
 
 
+class BrokenFileError(TorchcompatError, pickle.UnpicklingError):
+    """A file that no policy lets torch read because it is cut, empty or no checkpoint."""
+
+
 _REFUSAL = re.compile(
     r"Weights only load failed[\s\S]*("
     r"was not an allowed global|is blocked|unsupported class|Unsupported class"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -30,9 +30,9 @@ class Rules:
         """Return the names that ``allowlisted`` registers for a file."""
         return tuple(dict.fromkeys((*self.known.get(sha256, ()), *self.allow)))
 
-    def trusts(self, file: str, sha256: str) -> bool:
+    def trusts(self, names: Iterable[str], sha256: str) -> bool:
         """Whether ``patched`` may execute a file: it is verified, or the user named it."""
-        names = (file, Path(file).name, sha256)
+        names = (*names, sha256)
         named = any(fnmatch(name, glob) for name in names for glob in self.trust)
         return sha256 in self.known or named
 

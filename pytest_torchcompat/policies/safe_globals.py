@@ -22,8 +22,10 @@ def registered(names: Iterable[str]) -> Iterator[None]:
     with _registering:
         from torch import serialization
 
+        # Resolving imports, and a library may register its own as it is imported: that stays.
+        wanted = [item for item in map(_resolved, names) if item]
         before = list(serialization.get_safe_globals())  # torch 2.5 hands out its own list
-        ours = [item for item in map(_resolved, names) if item and item not in before]
+        ours = [item for item in wanted if item not in before]
         serialization.add_safe_globals(ours)
         try:
             yield

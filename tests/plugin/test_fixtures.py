@@ -145,7 +145,7 @@ from pytest_torchcompat.checkpoints.catalogue import Checkpoint, Replica
 from pathlib import Path
 
 class Library:
-    name = distribution = "mine"
+    name, distribution = "mine", "pytest"  # a distribution that is surely installed
     def import_(self): pass
     def load(self, checkpoint, path):
         model = torch.nn.Linear(2, 2)
@@ -177,7 +177,6 @@ def test_speed(torchcompat_model, torchcompat_forward):
 def own(pytester):
     """A project with a library and a checkpoint of its own, added through the hooks."""
     pytester.makeconftest(OWN)
-    (pytester.path / "mine.py").touch()
     return pytester
 
 
@@ -203,6 +202,57 @@ def test_a_forward_pass_is_timed_and_recorded(own, monkeypatch, arguments, table
     assert ("test_speed" in result.stdout.str() and "Median" in result.stdout.str()) is table
 
 
+def test_a_second_forward_pass_in_one_test_is_timed_as_well(own, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(own.path))
+    body = FORWARD + "    torchcompat_forward(torchcompat_model)\n"
+    run(own, body).assert_outcomes(passed=1)
+    assert checks(own)["strict"]["outcome"] == "pass"
+
+
+@pytest.mark.parametrize("end", ["sys.exit(1)", "pytest.fail('Timeout')"])
+def test_a_load_that_did_not_come_back_is_no_pass(own, monkeypatch, end):
+    body = f"""
+import sys
+
+@pytest.mark.torchcompat_checkpoint("mine/voice")
+def test_load(torchcompat_load):
+    torchcompat_load(lambda path: {end})
+"""
+    monkeypatch.setenv("PYTHONPATH", str(own.path))
+    run(own, body).assert_outcomes(failed=1)
+    assert checks(own)["allowlisted"]["outcome"] == "fail"
+
+
+def test_a_refusal_that_a_loader_wraps_is_still_a_refusal(pytester):
+    body = """
+import torch
+
+def loader(path):
+    try:
+        return torch.load(path)
+    except Exception as error:
+        raise RuntimeError("no model") from error
+
+@pytest.mark.torchcompat_checkpoint("rvc/hubert-base")
+@pytest.mark.torchcompat_policy("strict")
+def test_load(torchcompat_load):
+    torchcompat_load(loader)
+"""
+    run(pytester, body).assert_outcomes(failed=1)
+    assert checks(pytester)["strict"]["outcome"] == "refused"
+
+
+def test_a_policy_that_a_test_is_parametrized_with_must_be_one(pytester):
+    body = """
+@pytest.mark.parametrize("torchcompat_policy", ["strikt"], indirect=True)
+def test_wrong(torchcompat_policy):
+    pass
+"""
+    result = run(pytester, body)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines("*'strikt' is not a known torchcompat policy.*")
+
+
 def test_a_device_that_is_missing_skips_with_its_reason(own, monkeypatch):
     torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
@@ -217,4 +267,5 @@ def test_an_id_that_is_taken_is_refused(own, monkeypatch):
     own.makeconftest(OWN.replace('"mine/voice"', '"rvc/hubert-base"'))
     monkeypatch.setenv("PYTHONPATH", str(own.path))
     result = run(own, FORWARD)
-    result.stdout.fnmatch_lines("*checkpoint 'rvc/hubert-base' is in the catalogue already; *")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines("*checkpoint 'rvc/hubert-base' is in the catalogue already; *")

@@ -72,7 +72,7 @@ def test_strict_holds_for_every_load_and_each_call_site_is_told(suite):
             "app.py:7   unsafe.pt",
             "    its explicit weights_only=False was overridden",
             "    refused: argparse.Namespace      next: torchcompat allowlist unsafe.pt",
-            "3 sites: 2 pass strict, 1 refused. Nothing was loaded with weights_only=False.",
+            "3 sites: 2 pass strict, 1 refused. None of them was loaded with weights_only=False.",
         ],
         consecutive=True,
     )
@@ -107,6 +107,53 @@ def test_loads_at_import_of_a_module_are_held_and_told(suite):
     result.stdout.fnmatch_lines("test_app.py:2   unsafe.pt")
 
 
+def test_the_default_policy_named_in_the_ini_file_is_asked_for(suite):
+    suite.makeini("[pytest]\ntorchcompat_policy = allowlisted")
+    result = run(suite)
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines("*= torch.load under allowlisted =*")
+
+
+def test_loads_of_a_conftest_in_a_folder_are_held_too(suite):
+    suite.mkdir("sub").joinpath("conftest.py").write_text(
+        "import torch\nMODEL = torch.load('unsafe.pt', weights_only=False)"
+    )
+    suite.path.joinpath("sub", "test_sub.py").write_text("def test_sub(): pass")
+    result = run(suite, "--torchcompat-policy=strict")
+    assert result.ret != pytest.ExitCode.OK
+    result.stdout.fnmatch_lines("sub/conftest.py:2   unsafe.pt")
+
+
+def test_what_cannot_run_once_a_policy_is_said_to_have_run_under_the_first(suite):
+    suite.makepyfile(
+        test_app="""
+        import unittest, torch
+
+        MODEL = torch.load("plain.pt")
+
+        class TestModel(unittest.TestCase):
+            def test_plain(self):
+                torch.load("plain.pt")
+        """
+    )
+    result = run(suite, "--torchcompat-policy=allowlisted,strict")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "1 unittest or doctest tests can't be run once a policy: they ran under allowlisted. "
+            "To have them under another, name it alone.",
+            "1 loads were made as modules were imported, under allowlisted. "
+            "To have them under another, name it alone.",
+        ]
+    )
+
+
+def test_under_xdist_loads_at_import_are_told_too(suite):
+    suite.makepyfile(test_app="import torch\nM = torch.load('plain.pt')\ndef test_a(): pass")
+    result = run(suite, "--torchcompat-policy=strict", "-n1")
+    result.stdout.fnmatch_lines("test_app.py:2   plain.pt   ok")
+
+
 def test_one_policy_leaves_the_names_of_tests_alone(suite):
     result = run(suite, "--torchcompat-policy=strict", "--co", "-q")
     result.stdout.fnmatch_lines("test_app.py::test_plain")
@@ -129,7 +176,7 @@ def test_the_report_holds_a_line_for_each_load(suite, workers):
     assert refused[0]["file"] == "unsafe.pt"
     assert refused[0]["globals"] == ["argparse.Namespace"]
     assert refused[0]["test"] == "test_app.py::test_unsafe"
-    result.stdout.fnmatch_lines("*1 refused. Nothing was loaded with weights_only=False.")
+    result.stdout.fnmatch_lines("*1 refused. None of them was loaded with weights_only=False.")
 
 
 def test_a_conftest_hears_each_line(suite):

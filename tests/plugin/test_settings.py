@@ -42,6 +42,16 @@ def test_the_command_line_wins_over_the_ini_file(project):
             "stock, patched, allowlisted, strict. Did you mean 'strict'?",
         ),
         (
+            "--torchcompat-policy=",
+            "ERROR: '' is not a known torchcompat policy. Choose one of: "
+            "stock, patched, allowlisted, strict.",
+        ),
+        (
+            "--torchcompat-report=/dev/null/report.jsonl",
+            "ERROR: --torchcompat-report can't be written: [Errno 17] File exists: '/dev/null'. "
+            "Name another file",
+        ),
+        (
             "--torchcompat-edition=replicas",
             "ERROR: 'replicas' is not a known torchcompat edition. Choose one of: "
             "auto, reference, replica. Did you mean 'replica'?",

@@ -21,7 +21,7 @@ from torch import serialization  # noqa: E402 - as above
 
 from pytest_torchcompat.policies import Policy  # noqa: E402 - as above
 from pytest_torchcompat.policies.interception import FORCE, FORCE_NOT, applied  # noqa: E402
-from pytest_torchcompat.policies.refusals import PolicyRefusedError  # noqa: E402 - as above
+from pytest_torchcompat.policies.refusals import BrokenFileError, PolicyRefusedError  # noqa: E402 - as above
 from pytest_torchcompat.policies.rules import Rules  # noqa: E402 - as above
 from pytest_torchcompat.policies.safe_globals import registered  # noqa: E402 - as above
 
@@ -224,6 +224,48 @@ def test_stock_touches_nothing_not_even_where_reading_ahead_fails(plain, loads):
     assert (loads[0].outcome, loads[0].sha256) == ("ok", "")
 
 
+@pytest.mark.parametrize("policy", [Policy.PATCHED, Policy.STRICT])
+def test_a_folder_or_a_missing_file_is_torchs_to_judge(policy, tmp_path, loads):
+    for path, error in ((tmp_path, OSError), (tmp_path / "nowhere.pt", FileNotFoundError)):
+        with applied(policy, Rules(), loads.append), pytest.raises(error):
+            torch.load(path)
+    assert {load.outcome for load in loads} == {"fail"}
+
+
+@pytest.mark.parametrize("content", [b"", b"<!DOCTYPE html><html>", b"version https://git-lfs"])
+def test_a_broken_file_fails_and_is_no_refusal_of_the_policy(content, tmp_path, loads):
+    (tmp_path / "broken.pt").write_bytes(content)
+    with applied(Policy.STRICT, Rules(), loads.append), pytest.raises(BrokenFileError):
+        torch.load(tmp_path / "broken.pt")
+    assert loads[0].outcome == "fail"
+
+
+def test_what_is_refused_before_torch_is_told_with_its_hash(tmp_path, loads):
+    tar(tmp_path / "evil.pt")
+    with applied(Policy.STRICT, Rules(), loads.append), pytest.raises(PolicyRefusedError):
+        torch.load(tmp_path / "evil.pt", weights_only=False)
+    assert (len(loads[0].sha256), loads[0].overridden, loads[0].outcome) == (64, True, "refused")
+
+
+def test_a_trusted_file_may_be_named_by_its_absolute_path(pickled, loads):
+    rules = Rules(trust=(str(pickled),), root=pickled.parent)
+    with applied(Policy.PATCHED, rules, loads.append):
+        assert torch.load(pickled)["args"].layers == 2
+
+
+def test_a_closure_in_the_place_of_torch_load_is_held_too(pickled, loads, monkeypatch):
+    original = serialization.load
+
+    def pasted(*args, **kwargs):
+        return original(*args, **{"weights_only": False, **kwargs})
+
+    monkeypatch.setattr(torch, "load", pasted)
+    monkeypatch.setattr(serialization, "load", pasted)
+    with applied(Policy.STRICT, Rules(), loads.append), pytest.raises(pickle.UnpicklingError):
+        torch.load(pickled)
+    assert torch.load is pasted
+
+
 def test_mmap_still_works(plain, loads):
     with applied(Policy.STRICT, Rules(), loads.append):
         assert torch.load(plain, mmap=True)["weight"].tolist() == [0, 1, 2]
@@ -318,6 +360,16 @@ def test_registering_takes_back_just_what_it_added(safe_globals):
     assert Custom in safe_globals()
     assert Other in safe_globals()
     assert argparse.Namespace not in safe_globals()
+
+
+def test_what_a_library_registers_as_it_is_imported_stays(tmp_path, monkeypatch, safe_globals):
+    (tmp_path / "registering.py").write_text(
+        "import torch\nclass Own: pass\ntorch.serialization.add_safe_globals([Own])"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with registered(["registering.Own"]):
+        pass
+    assert "Own" in [getattr(item, "__name__", "") for item in safe_globals()]
 
 
 def test_what_a_library_registered_is_told_and_holds_under_strict(pickled, loads, safe_globals):
