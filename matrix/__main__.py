@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import shutil
 import signal
 import sys
@@ -16,13 +15,13 @@ from typing import Any
 
 from rich.console import Console
 
-from matrix import disk
+from matrix import commands, disk
 from matrix.compare import RED, merge
 from matrix.environments import Settings, UvEnvironments
 from matrix.files import locate_all
 from matrix.outside import world
 from matrix.page.render import render
-from matrix.plan import Heading, Plan, PlannedCell, Selection, make_plan
+from matrix.plan import Heading, Plan, PlannedCell, Selection, make_plan, selected_policies
 from matrix.processes import Processes
 from matrix.progress import Reporter
 from matrix.releases import IndexReleases, endpoint
@@ -38,7 +37,7 @@ from matrix.runner import (
     to_run,
     unfinished,
 )
-from matrix.store import RunFolder, new_run, runs, write_json, write_text
+from matrix.store import RunFolder, finite, new_run, runs, write_json, write_text
 from pytest_torchcompat.checkpoints.fetch import EDITIONS
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import RecordError, TorchcompatError, UnknownNameError
@@ -84,13 +83,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--force", action="store_true", help="Run although the disk looks too small")
     run.set_defaults(command=run_sweep)
     page = commands.add_parser("render", help="Write a run's matrix.json and page again")
-    page.add_argument("run", type=Path, metavar="RUN", help="The run's folder")
+    page.add_argument("run", type=_absolute, metavar="RUN", help="The run's folder")
     page.set_defaults(command=render_run)
     cell = commands.add_parser("cell", help="Run one cell anew, its output on the terminal")
     cell.add_argument("cell", metavar="CELL_ID")
     cell.add_argument("--policy", action="append", default=[], help="Only this; repeatable")
-    cell.add_argument("--runs", type=Path, default=RUNS, metavar="DIR")
-    cell.add_argument("--edition", choices=EDITIONS, default="auto")
+    cell.add_argument("--runs", type=_absolute, default=RUNS, metavar="DIR")
+    cell.add_argument("--edition", choices=EDITIONS, help="Which files; the run's own by default")
     cell.set_defaults(command=run_one)
     replicas = commands.add_parser("replicas", help="Save the shipped replicas anew")
     replicas.set_defaults(command=save_replicas)
@@ -113,8 +112,13 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=_positive, metavar="N", help="Cells at a time")
     parser.add_argument(
-        "--runs", type=Path, default=RUNS, metavar="DIR", help="Where runs are kept"
+        "--runs", type=_absolute, default=RUNS, metavar="DIR", help="Where runs are kept"
     )
+
+
+def _absolute(text: str) -> Path:
+    # A cell's process works in its own folder, where a relative path leads nowhere.
+    return Path(text).resolve()
 
 
 def _positive(text: str) -> int:
@@ -228,7 +232,7 @@ def _environments(plan: Plan, processes: Processes) -> UvEnvironments:
 
 def _render(plan: Plan, folder: RunFolder) -> dict[str, Any]:
     tolerances = {row.id: row.tolerance for row in catalogue()}
-    matrix = merge(plan, folder, tolerances)
+    matrix: dict[str, Any] = finite(merge(plan, folder, tolerances))
     write_json(folder.matrix, matrix)
     write_text(folder.page, render(matrix))
     return matrix
@@ -236,23 +240,14 @@ def _render(plan: Plan, folder: RunFolder) -> dict[str, Any]:
 
 def _stopped(plan: Plan, folder: RunFolder, root: Path) -> str:
     left = len(unfinished(plan, folder))
-    elsewhere = ["--runs", str(root)] if root != RUNS else []
-    words = [*_as_options(plan), *elsewhere]
-    command = "nox -s matrix" + (f" -- {shlex.join(words)}" if words else "")
+    elsewhere = str(root) if root != RUNS else ""
+    command = commands.go_on(plan.selection.to_dict(), plan.edition, elsewhere)
     kept = _cells(len(plan.cells) - left)
     return f"Stopped. {kept} kept; {command} goes on with the other {left}."
 
 
 def _cells(count: int) -> str:
     return f"{count} cell" if count == 1 else f"{count} cells"
-
-
-def _as_options(plan: Plan) -> list[str]:
-    chosen = [
-        (name, value) for name, values in plan.selection.to_dict().items() for value in values
-    ]
-    words = [word for name, value in chosen for word in (f"--{name}", value)]
-    return words + (["--edition", plan.edition] if plan.edition != "auto" else [])
 
 
 def _is_red(matrix: dict[str, Any]) -> bool:
@@ -284,19 +279,27 @@ def run_one(options: argparse.Namespace) -> int:
 
 
 def _plan_with(options: argparse.Namespace) -> Plan:
-    """Return a plan of one cell."""
+    """Return a plan of one cell; raises where the words name none, or several."""
     selection = Selection(cell=(options.cell,), policy=tuple(options.policy))
+    policies = selected_policies(selection)
     for folder in runs(options.runs):
         try:
             plan = read_plan(folder)
             cell = plan.cell(options.cell)
         except (RecordError, UnknownNameError):
             continue
-        checks = [c for c in cell.checks if not selection.policy or c.policy in selection.policy]
-        data = {**plan.to_dict(), "selection": selection.to_dict(), "edition": options.edition}
+        checks = [check for check in cell.checks if check.policy in policies]
+        if not checks:
+            planned = ", ".join(dict.fromkeys(check.policy for check in cell.checks))
+            message = f"{cell.id} has no check under {', '.join(policies)}; it has: {planned}"
+            raise TorchcompatError(message)
+        edition = options.edition or plan.edition
+        data = {**plan.to_dict(), "selection": selection.to_dict(), "edition": edition}
         data["cells"] = [{**cell.to_dict(), "checks": [check.to_dict() for check in checks]}]
         return Plan.from_dict(data)
-    return _new_plan(selection, options.edition, "")
+    plan = _new_plan(selection, options.edition or "auto", "")
+    plan.cell(options.cell)
+    return plan
 
 
 def save_replicas(_: argparse.Namespace) -> int:

@@ -163,7 +163,8 @@ def torchvision_specifier(torch: str) -> str | None:
     """
     Return which torchvision goes with a torch version.
 
-    It asks for its torch itself. Naming a pre-release lets the resolver look at nightlies of it.
+    A final one asks for its torch itself. Naming a pre-release lets the resolver take a nightly of
+    it, and does not make it prefer one: a final release beside a nightly torch is possible.
     """
     return ">=0.0.dev0" if Version(torch).is_prerelease else None
 

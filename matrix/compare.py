@@ -188,13 +188,28 @@ def difference(
             return f"{name} {ours} instead of {theirs}"
     # The two apart: a norm is far larger than a projection of a long output, and would drown it.
     drifts = (
-        relative_drift([fingerprint["norm"]], [baseline["norm"]]),
-        relative_drift(fingerprint["projection"], baseline["projection"]),
+        _drift([fingerprint["norm"]], [baseline["norm"]]),
+        _drift(fingerprint["projection"], baseline["projection"]),
     )
     # Written so that a drift that is no number counts as one.
     if all(drift <= tolerance for drift in drifts):
         return None
     return f"relative drift {max(drifts):.1e}, beyond {tolerance:.0e}"
+
+
+def _drift(ours: Sequence[float | None], theirs: Sequence[float | None]) -> float:
+    """Return the drift; two numbers that are not finite (JSON's null) in one place are equal."""
+    ours, theirs = [_finite(value) for value in ours], [_finite(value) for value in theirs]
+    if [value is None for value in ours] != [value is None for value in theirs]:
+        return math.inf
+    return relative_drift(
+        [value for value in ours if value is not None],
+        [value for value in theirs if value is not None],
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def relative_drift(ours: Sequence[float], theirs: Sequence[float]) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from matrix import axes
 from matrix.interpreters import find
 from matrix.plan import PlannedCell
-from matrix.processes import Processes, uv
+from matrix.processes import Processes, uv, uv_cache
 from pytest_torchcompat.errors import TorchcompatError
 
 GB = 10**9
@@ -47,6 +47,12 @@ def _is_cached(torch: str, python: str, work: Path) -> bool:
     return done.returncode == 0 and "Would download" not in done.output
 
 
+def _free_gb(path: Path) -> float:
+    # A cache that is not there yet will lie where its nearest parent does.
+    there = next(each for each in (path, *path.absolute().parents) if each.exists())
+    return shutil.disk_usage(there).free / GB
+
+
 def check(cells: Iterable[PlannedCell], work: Path, *, force: bool = False) -> str:
     """
     Return a sentence on the disk that cells need; raises when there is too little.
@@ -55,7 +61,7 @@ def check(cells: Iterable[PlannedCell], work: Path, *, force: bool = False) -> s
     """
     cells = list(cells)
     builds = builds_of(cells)
-    free = shutil.disk_usage(work).free / GB
+    free = min(_free_gb(work), _free_gb(uv_cache(Processes()) or work))
     byte_code = len(cells) * axes.GB_PER_CELL
     if needed_gb(builds) + byte_code > free and not force:
         builds = not_cached(builds, work)

@@ -25,7 +25,7 @@ from packaging.version import Version
 from matrix import axes
 from matrix.interpreters import find
 from matrix.plan import PlannedCell
-from matrix.processes import Finished, Processes, uv
+from matrix.processes import Finished, Processes, uv, uv_cache
 from matrix.releases import IndexUnreachableError, Releases
 from matrix.verdicts import BuildError, NoEnvironment, classify, no_interpreter, trimmed
 from pytest_torchcompat.outcome import Outcome
@@ -129,6 +129,7 @@ class UvEnvironments:
     processes: Processes
     releases: Releases
     _plugin: Path | None = None
+    _fetched: Path | None = None
     _deleting: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     _locks: defaultdict[str, threading.Lock] = field(
         default_factory=lambda: defaultdict(threading.Lock)
@@ -179,7 +180,7 @@ class UvEnvironments:
         Two that download the same packages at once leave both copies in uv's cache: measured,
         17 GB too many after nine cells.
         """
-        mark = self.settings.work / "fetched" / f"py{cell.python}-torch{cell.torch}"
+        mark = self._marks() / f"py{cell.python}-torch{cell.torch}"
         if not mark.exists():
             with self._locks["fetching"]:
                 if not mark.exists():
@@ -189,6 +190,14 @@ class UvEnvironments:
                         mark.touch()
                     return done
         return self.processes.run(command)
+
+    def _marks(self) -> Path:
+        # In uv's cache, so that they go when it is cleaned.
+        with self._locks["marks"]:
+            if self._fetched is None:
+                cache = uv_cache(self.processes) or self.settings.work
+                self._fetched = cache / "torchcompat-fetched"
+        return self._fetched
 
     def delete(self, cell: PlannedCell) -> None:
         """

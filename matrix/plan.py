@@ -14,9 +14,9 @@ from packaging.version import Version
 
 from matrix import axes
 from matrix.axes import Library
-from matrix.releases import Release, Releases
+from matrix.releases import IndexUnreachableError, Release, Releases
 from pytest_torchcompat.checkpoints.catalogue import Catalogue
-from pytest_torchcompat.errors import RecordError, UnknownNameError, unknown_name
+from pytest_torchcompat.errors import RecordError, TorchcompatError, UnknownNameError, unknown_name
 from pytest_torchcompat.policies import Policy
 
 SCHEMA = 1
@@ -121,13 +121,21 @@ class Plan:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Plan:
-        """Read plain data back; raises ``RecordError`` for another schema."""
+        """Read plain data back; raises ``RecordError`` for another schema or form."""
         if data.get("schema") != SCHEMA:
             message = (
                 f"this plan has schema {data.get('schema')!r}, and {SCHEMA} is the one that is "
                 "read here; delete the run or use the version of this tool that wrote it"
             )
             raise RecordError(message)
+        try:
+            return cls._read(data)
+        except (KeyError, TypeError, AttributeError) as error:
+            message = f"this plan is not of the form that is read here ({error!r}); delete the run"
+            raise RecordError(message) from error
+
+    @classmethod
+    def _read(cls, data: Mapping[str, Any]) -> Plan:
         return cls(
             run=data["run"],
             frozen_at=data["frozen_at"],
@@ -140,8 +148,13 @@ class Plan:
         )
 
     def cell(self, identifier: str) -> PlannedCell:
-        """Return a cell; raises ``UnknownNameError`` with the near misses."""
-        return next(iter(matching(self.cells, [identifier])))
+        """Return a cell; raises with the near misses, or the several that fit."""
+        found = matching(self.cells, [identifier])
+        if len(found) > 1:
+            names = ", ".join(cell.id for cell in found)
+            message = f"{identifier!r} matches {len(found)} cells; give the id of one: {names}"
+            raise TorchcompatError(message)
+        return found[0]
 
 
 @dataclass(frozen=True)
@@ -213,7 +226,7 @@ def make_plan(heading: Heading, selection: Selection, world: World) -> Plan:
     """Resolve the axes into cells; raises ``UnknownNameError`` for a selection of what is not."""
     torches = {t.version: t for t in _selected_torches(_torches(world), selection)}
     subjects = _selected_subjects(selection, world)
-    policies = _selected_policies(selection)
+    policies = selected_policies(selection)
     cells: list[PlannedCell] = []
     notes = list(heading.notes)
     for version in run_order(list(torches)):
@@ -224,20 +237,21 @@ def make_plan(heading: Heading, selection: Selection, world: World) -> Plan:
                 notes.append(f"No Python has wheels of both torch {version} and {name}: no cell.")
             elif cell.checks:
                 cells.append(cell)
+    chosen = matching(cells, selection.cell)
     return Plan(
         run=heading.run,
         frozen_at=heading.frozen_at,
         edition=heading.edition,
         selection=selection,
-        torch=tuple(torches),
-        cells=matching(cells, selection.cell),
+        torch=tuple(t for t in torches if not selection.cell or t in {c.torch for c in chosen}),
+        cells=chosen,
         notes=tuple(notes),
         backend=heading.backend,
     )
 
 
 def _torches(world: World) -> list[Release]:
-    torches = newest_patches(world.releases.of("torch"), axes.TORCH_FLOOR)
+    torches = newest_patches(_known("torch", world), axes.TORCH_FLOOR)
     if world.nightlies is None:
         return torches
     newest = [release for release in world.nightlies.of("torch") if release.pythons][-1:]
@@ -245,6 +259,18 @@ def _torches(world: World) -> list[Release]:
     return torches + [
         dataclasses.replace(release, version=Version(release.version).public) for release in newest
     ]
+
+
+def _known(project: str, world: World) -> tuple[Release, ...]:
+    found = world.releases.of(project)
+    if not found:
+        # What answers may be a network's login page, or a mirror that is empty.
+        message = (
+            f"the package index lists no release of {project} that this machine can use; check "
+            "that what answers is a package index, and that it has wheels for this platform"
+        )
+        raise IndexUnreachableError(message)
+    return found
 
 
 def _selected_torches(torches: list[Release], selection: Selection) -> list[Release]:
@@ -296,7 +322,7 @@ def _subjects(row: Library, world: World) -> Iterator[_Subject]:
     if row.paired:
         yield _Subject(row, None, "paired with torch")
         return
-    known = world.releases.of(row.name)
+    known = _known(row.name, world)
     for version, why in row.versions.items():
         name = known[-1].version if version == axes.NEWEST else version
         release = next((release for release in known if release.version == name), None)
@@ -314,7 +340,8 @@ def _paired_release(library: Library, torch: str, world: World) -> Release:
     return found[-1] if found else Release(torch)
 
 
-def _selected_policies(selection: Selection) -> tuple[str, ...]:
+def selected_policies(selection: Selection) -> tuple[str, ...]:
+    """Return the policies of a selection; raises ``UnknownNameError`` for one that is not."""
     for name in selection.policy:
         if name not in POLICIES:
             kind = "policy"

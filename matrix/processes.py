@@ -108,6 +108,13 @@ def kill_group(pid: int) -> None:
         os.killpg(pid, signal.SIGKILL)
 
 
+def uv_cache(processes: Processes) -> Path | None:
+    """Return uv's cache directory, which need not be there yet; ``None`` where uv won't say."""
+    done = processes.run(uv("cache", "dir", "--color", "never"))
+    text = done.output.strip()
+    return Path(text.splitlines()[-1]) if done.returncode == 0 and text else None
+
+
 def uv(*arguments: str) -> list[str]:
     """Return a uv command: the uv that is installed beside this Python."""
     return [find_uv_bin(), *arguments]

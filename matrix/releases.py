@@ -25,12 +25,14 @@ from pypi_simple import (
     ProjectPage,
     PyPISimple,
     RepositoryPage,
+    UnsupportedRepoVersionError,
 )
 
 from pytest_torchcompat.errors import TorchcompatError
 
 # uv reads the first two, pip the third; the sweep asks the index that they ask.
 INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
+LOGIN = re.compile(r"(?<=://)[^/\s]*@")
 NAMED_URL = re.compile(r"^[\w.-]+=(?=\w+://)")
 TIMEOUT = 60.0
 PROBE_TIMEOUT = 5.0
@@ -158,7 +160,7 @@ class IndexReleases:
                 raise NoSuchProjectError(project, self._url)
             response.raise_for_status()
             page = ProjectPage.from_response(response, project)
-        dates = _html_dates(response)
+            dates = _html_dates(response)
         found = (_File.of(package, dates.get(package.url)) for package in page.packages)
         return tuple(file for file in found if file)
 
@@ -175,14 +177,21 @@ class _as_index_error:  # noqa: N801 - reads as the statement that it is
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, NoSuchProjectError):
             message = f"{self._url} has no project {error.project!r}; check its name and the index"
-            raise IndexUnreachableError(message) from error
-        if isinstance(error, (requests.RequestException, OSError)):
+            raise IndexUnreachableError(without_login(message)) from error
+        # A page of another kind, or of another form, is a ValueError of who reads it.
+        unreadable = (requests.RequestException, OSError, ValueError, UnsupportedRepoVersionError)
+        if isinstance(error, unreadable):
             variables = ", ".join(INDEX_VARIABLES)
             message = (
                 f"the package index {self._url} can't be read ({error}). "
                 f"Check the network, or name another index in one of {variables}."
             )
-            raise IndexUnreachableError(message) from error
+            raise IndexUnreachableError(without_login(message)) from error
+
+
+def without_login(text: str) -> str:
+    """Return a text without the user and password of its URLs."""
+    return LOGIN.sub("", text)
 
 
 def _html_dates(response: requests.Response) -> dict[str, str]:

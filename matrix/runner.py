@@ -30,6 +30,7 @@ CELL_TIMEOUT = 1800.0
 BYTES_A_JOB = 4 * 2**30  # torch with a model and two copies of it, forked
 REASON_LINES = 20
 PYTEST_RAN = (0, 1)  # all passed, some failed: either way the records say what
+PYTEST_REFUSED = (2, 3, 4, 5)  # interrupted, internal error, wrong usage, no tests
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Sweep:
         files = self.folder.cell(cell.id)
         files.path.mkdir(parents=True, exist_ok=True)
         try:
+            files.forget(Outcome.INFRA.value)  # the machine's faults are tried again
             # A run killed between a cell's last check and its end has nothing left to ask.
             left = missing(cell, files)
             result = self._in_environment(cell, files) if left else CellResult(cell.id)
@@ -94,23 +96,24 @@ class Sweep:
         seconds = {"environment": round(created - started, 3)}
         if isinstance(environment, NoEnvironment):
             return CellResult(cell.id, environment.outcome, environment.reason, {}, seconds)
-        self._ask(cell, files)
+        asked = self._ask(cell, files)
         with self.slots:
             started = time.monotonic()
             done = self._run(environment, files)
         seconds["run"] = round(time.monotonic() - started, 3)
-        outcome, reason = self._verdict(cell, files, done)
+        outcome, reason = self._verdict(cell, files, done, asked)
         return CellResult(cell.id, outcome, reason, environment.distributions, seconds)
 
-    def _ask(self, cell: PlannedCell, files: CellFolder) -> None:
-        checks = [check.to_dict() for check in missing(cell, files)]
+    def _ask(self, cell: PlannedCell, files: CellFolder) -> list[PlannedCheck]:
+        asked = missing(cell, files)
         request = {
             "library": cell.library,
             "version": cell.version,
-            "checks": checks,
+            "checks": [check.to_dict() for check in asked],
             "files": {name: self.files[name] for name in self.files if _asks(cell, name)},
         }
         write_json(files.request, request)
+        return asked
 
     def _run(self, environment: Environment, files: CellFolder) -> Finished:
         command = cell_command(environment.python, self.checks, files, self.edition)
@@ -125,15 +128,18 @@ class Sweep:
             )
 
     def _verdict(
-        self, cell: PlannedCell, files: CellFolder, done: Finished
+        self, cell: PlannedCell, files: CellFolder, done: Finished, asked: Sequence[PlannedCheck]
     ) -> tuple[Outcome | None, str | None]:
-        if not missing(cell, files):
+        left = missing(cell, files)
+        if not left:
             return None, None
         if done.returncode is None:
             return Outcome.TIMEOUT, f"the cell ran out of its {self.timeout:.0f} s"
         words = last_lines(files.output)
         died = f"{_exit(done.returncode)}, with checks left to run"
-        infra = done.returncode not in PYTEST_RAN and DISK.search(words)
+        full = done.returncode not in PYTEST_RAN and DISK.search(words)
+        # pytest refused to start, and no library had a part in it: the fault is ours.
+        infra = full or (done.returncode in PYTEST_REFUSED and len(left) == len(asked))
         return (Outcome.INFRA if infra else Outcome.CRASH), f"{died}\n{words}".strip()
 
 
@@ -182,10 +188,15 @@ def unfinished(plan: Plan, folder: RunFolder) -> list[PlannedCell]:
 
 
 def to_run(plan: Plan, folder: RunFolder) -> list[PlannedCell]:
-    """Return the cells to run: those not ended, and those that a fault of the machine ended."""
-    results = ((cell, folder.cell(cell.id).read_result()) for cell in plan.cells)
-    infra = Outcome.INFRA.value
-    return [cell for cell, result in results if result is None or result["outcome"] == infra]
+    """Return the cells to run: those not ended, and those with a fault of the machine in them."""
+    return [cell for cell in plan.cells if _is_to_run(folder.cell(cell.id))]
+
+
+def _is_to_run(files: CellFolder) -> bool:
+    result = files.read_result()
+    if result is None or result["outcome"] == Outcome.INFRA.value:
+        return True
+    return any(record.outcome is Outcome.INFRA for record in files.records())
 
 
 def resumable(root: Path, selection: Selection, edition: str) -> tuple[Plan, RunFolder] | None:

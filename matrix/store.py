@@ -13,6 +13,7 @@ A run's files.
 from __future__ import annotations
 
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_torchcompat.errors import RecordError
-from pytest_torchcompat.record import Record, read_records
+from pytest_torchcompat.record import Record, read_lines, read_records
 
 
 def write_text(path: Path, text: str) -> None:
@@ -40,8 +41,19 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write plain data as JSON, whole or not at all."""
-    write_text(path, json.dumps(data, indent=1) + "\n")
+    """Write plain data as JSON, whole or not at all; a number that is not finite as null."""
+    write_text(path, json.dumps(finite(data), indent=1, allow_nan=False) + "\n")
+
+
+def finite(data: Any) -> Any:
+    """Return plain data with ``None`` for numbers that are not finite: JSON has none."""
+    if isinstance(data, float):
+        return data if math.isfinite(data) else None
+    if isinstance(data, Mapping):
+        return {name: finite(value) for name, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [finite(value) for value in data]
+    return data
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -94,6 +106,13 @@ class CellFolder:
     def records(self) -> list[Record]:
         """Return the finished checks."""
         return read_records(self.checks)
+
+    def forget(self, outcome: str) -> None:
+        """Delete the finished checks of an outcome, so that they are asked for again."""
+        lines = list(read_lines(self.checks))
+        kept = [line for line in lines if line.get("outcome") != outcome]
+        if len(kept) < len(lines):
+            write_text(self.checks, "".join(json.dumps(line) + "\n" for line in kept))
 
     def read_result(self) -> dict[str, Any] | None:
         """Return how the cell ended, or ``None`` where it has not."""

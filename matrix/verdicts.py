@@ -12,7 +12,10 @@ from pytest_torchcompat.outcome import Outcome
 WORDS_LINES = 25
 
 # What uv says on the way, before what went wrong.
-GREETINGS = ("Using Python", "Using CPython", "Creating virtual environment", "Resolved ")
+GREETINGS = (
+    *("Using Python", "Using CPython", "Creating virtual environment", "Resolved ", "Prepared "),
+    *("Downloading ", " Downloading", "Downloaded ", "Building ", "Built "),
+)
 
 # What a fault of the network or of the machine looks like in uv's words. Anything else says
 # something about the cell.

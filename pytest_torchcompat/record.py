@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,7 +102,9 @@ class Record:
         text = (self.message or "").strip()
         if "Weights only load failed" in text and self.globals:
             more = f" and {len(self.globals) - 1} more" if len(self.globals) > 1 else ""
-            return f"torch refuses {self.globals[0]}{more} unless allowed"
+            named = re.search(r"GLOBAL (\S+) was not an allowed", text)
+            first = named[1] if named else self.globals[0]
+            return f"torch refuses {first}{more} unless allowed"
         first = text.splitlines()[0] if text else ""
         return f"{self.exception}: {first}" if self.exception else first
 
@@ -123,7 +126,7 @@ def _check_types(values: Mapping[str, Any], where: str) -> None:
             _expect(isinstance(value, Mapping), "an object", value, where, name)
 
 
-def _expect(right: bool, what: str, value: Any, *where: str) -> None:  # noqa: FBT001 - a check
+def _expect(right: bool, what: str, value: Any, *where: str) -> None:
     if not right:
         message = f"{'.'.join(where)}: expected {what}, got {value!r}"
         raise RecordError(message)

@@ -96,3 +96,29 @@ def test_the_outcomes_that_count_as_working_are_two():
     assert [o.value for o in Outcome if o.works] == ["pass", "shimmed"]
     assert [o for o in Outcome if not o.meaning] == []
     assert Outcome.CRASH.severity > Outcome.REFUSED.severity > Outcome.PASS.severity
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("globals", 5, "a list of strings"),
+        ("shims", [1], "a list of strings"),
+        ("message", 5, "a string"),
+        ("device", None, "a string"),
+        ("seconds", None, "an object"),
+        ("fingerprint", [1], "an object"),
+    ],
+)
+def test_a_field_of_another_type_is_an_error_that_names_it(field, value, expected):
+    with pytest.raises(RecordError, match=rf"record\.{field}: expected {expected}, got"):
+        Record.from_dict({**RECORD.to_dict(), field: value})
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(b"[1]\n", ":1: not a JSON object"), (b"\xff\n", ": not UTF-8 text")]
+)
+def test_a_report_of_another_kind_is_an_error(tmp_path, content, words):
+    path = tmp_path / "checks.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(RecordError, match=rf"checks\.jsonl{words}"):
+        list(read_lines(path))

@@ -75,6 +75,6 @@ def seconds(value: float) -> str:
     return f"{minutes // _MINUTE} h {minutes % _MINUTE} min"
 
 
-def milliseconds(value: float) -> str:
+def milliseconds(value: float | None) -> str:
     """Write a forward time, always in the same unit so that a column of them compares."""
-    return f"{value * 1000:.3f} ms"
+    return "not finite" if value is None else f"{value * 1000:.3f} ms"

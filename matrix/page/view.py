@@ -8,7 +8,6 @@ details open on demand.
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
+from matrix import commands
 from pytest_torchcompat.outcome import MEANINGS, Outcome
 
 Cell = Mapping[str, Any]
@@ -56,6 +56,7 @@ class Mark:
     policy: str
     cell: Cell
     check: Check | None
+    edition: str = "auto"
 
     @property
     def glyph(self) -> str:
@@ -64,8 +65,8 @@ class Mark:
 
     @property
     def command(self) -> str:
-        """What reproduces the cell, ready to paste."""
-        return f"nox -s cell -- {shlex.quote(self.cell['id'])}"
+        """What reproduces the verdict, ready to paste."""
+        return commands.one_cell(self.cell["id"], self.edition, self.policy)
 
     @property
     def reason(self) -> str:
@@ -158,6 +159,11 @@ class View:
         chosen = self.matrix.get("selection") or {}
         return {axis: ", ".join(map(str, values)) for axis, values in chosen.items() if values}
 
+    @property
+    def go_on(self) -> str:
+        """The command that goes on with an incomplete run."""
+        return commands.go_on(self.matrix.get("selection") or {}, self.matrix["edition"])
+
     def anchor(self, cell: Cell) -> str:
         """Return the id of a cell's environment on the page."""
         return f"environment-{self.cells.index(cell) + 1}"
@@ -211,7 +217,7 @@ class View:
             missing = Outcome.NOT_RUN.value if policy else cell["outcome"]
             outcome = check["outcome"] if check else missing
             name = f"check-{len(self._marks) + 1}"
-            self._marks[key] = Mark(name, outcome, policy, cell, check)
+            self._marks[key] = Mark(name, outcome, policy, cell, check, self.matrix["edition"])
         return self._marks[key]
 
 

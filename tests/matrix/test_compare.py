@@ -169,7 +169,7 @@ def test_a_paired_library_is_compared_across_its_versions(planned_cell, make_pla
         # The same length in another direction: the norm alone would not see it.
         ({"projection": [-0.5, 1.0, 0.25]}, "relative drift 2.0e"),
         ({"norm": 10.1}, "relative drift 1.0e-02"),
-        ({"norm": math.nan}, "relative drift nan"),
+        ({"norm": math.nan}, "relative drift inf"),
         ({"projection": [0.5]}, "relative drift inf"),
     ],
 )
@@ -222,3 +222,18 @@ def test_a_run_killed_in_a_line_keeps_the_lines_before_it(tmp_path, three, make_
     found = checks_of(matrix, "torch2.15.0")
     assert [found[policy]["outcome"] for policy in POLICIES[:2]] == ["pass", "not-run"]
     assert matrix["complete"] is False
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "same"),
+    [(None, NAN, True), (NAN, float("inf"), True), (None, 1.0, False), (1.0, NAN, False)],
+)
+def test_numbers_that_are_not_finite_equal_each_other_alone(ours, theirs, same):
+    base = {"shape": [2], "dtype": "float32", "norm": 1.0}
+    found = difference(
+        {**base, "projection": [ours, 2.0]}, {**base, "projection": [theirs, 2.0]}, 1e-3
+    )
+    assert (found is None) is same

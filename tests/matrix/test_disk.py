@@ -66,3 +66,15 @@ def test_uv_says_what_it_has(index, tmp_path, monkeypatch):
 def test_a_user_can_go_on_all_the_same(cells, tmp_path, free):
     free(1)
     assert disk.check(cells, tmp_path, force=True).startswith("About 17 GB of packages; 1 GB")
+
+
+def test_the_smaller_of_the_work_and_uvs_cache_counts(cells, tmp_path, monkeypatch):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    usage = shutil.disk_usage("/")
+    sizes = {cache: usage._replace(free=20 * disk.GB), tmp_path: usage._replace(free=90 * disk.GB)}
+    monkeypatch.setattr(disk.shutil, "disk_usage", sizes.__getitem__)
+    monkeypatch.setenv("UV_CACHE_DIR", str(cache))
+    assert disk.check(cells, tmp_path).endswith("20 GB free.")
+    cache.rmdir()
+    assert disk.check(cells, tmp_path).endswith("90 GB free.")

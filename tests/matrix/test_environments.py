@@ -345,3 +345,14 @@ def test_a_cells_processes_get_an_environment_of_their_own(tmp_path):
     assert variables["YOLO_OFFLINE"] == "true"
     assert variables["OMP_NUM_THREADS"] == "1"
     assert variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] == "1"
+
+
+def test_what_was_fetched_is_marked_in_uvs_cache(environments, index, cell, uv_cache):
+    index.wheel("torch", "2.5.9")
+    environments.create(cell("torch==2.5.9", torch="2.5.9"))
+    assert (uv_cache / "torchcompat-fetched" / f"py{PYTHON}-torch2.5.9").exists()
+
+
+def test_what_uv_says_of_its_progress_is_left_out():
+    words = "Downloading torch (700 MiB)\n Downloading numpy\nBuilding x\n  x No space left\n"
+    assert trimmed(words).strip() == "x No space left"

@@ -20,7 +20,7 @@ from matrix.plan import (
     requirements,
     run_order,
 )
-from matrix.releases import Release
+from matrix.releases import IndexUnreachableError, Release
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import RecordError, UnknownNameError
 
@@ -211,3 +211,20 @@ def test_the_python_of_a_cell_is_the_best_of_all_that_could_be(  # noqa: PLR0913
         row, Release("2", pythons=frozenset(torch)), release, machine.__contains__
     )
     assert found == best
+
+
+def test_a_plan_of_another_form_is_refused():
+    with pytest.raises(RecordError, match="this plan is not of the form that is read here"):
+        Plan.from_dict({"schema": 1})
+
+
+@pytest.mark.parametrize("project", ["torch", "ultralytics"])
+def test_an_index_without_a_release_is_one_sentence(world, project):
+    world.releases.projects[project] = []
+    with pytest.raises(IndexUnreachableError, match=f"lists no release of {project} that this"):
+        make_plan(HEADING, Selection(), world)
+
+
+def test_a_plan_of_named_cells_has_their_torches_alone(world):
+    plan = make_plan(HEADING, Selection(cell=("*torch2.6.0*", "*torch2.5.1-fairseq*")), world)
+    assert plan.torch == ("2.5.1", "2.6.0")

@@ -139,3 +139,19 @@ def test_an_index_that_does_not_answer_is_said(free_port):
 )
 def test_the_index_is_the_one_that_uv_and_pip_are_set_to(environ, url):
     assert endpoint(environ) == url
+
+
+@pytest.mark.parametrize("page", ["{}", '{"meta": 5}', "{ not JSON"])
+def test_a_page_that_is_none_of_an_index_is_said(index, page):
+    folder = index.folder / "thing"
+    folder.mkdir()
+    (folder / "index.html").write_text(page)
+    with pytest.raises(IndexUnreachableError, match="can't be read"):
+        IndexReleases(index.url).of("thing")
+
+
+def test_a_message_has_no_user_and_no_password(free_port):
+    url = f"http://someone:secret@127.0.0.1:{free_port}/"
+    with pytest.raises(IndexUnreachableError, match=r"index http://127\.0\.0\.1:") as raised:
+        IndexReleases(url).of("torch")
+    assert "secret" not in str(raised.value)

@@ -352,3 +352,20 @@ def test_one_environment_is_built_ahead_and_no_more_cells_run_than_asked_for(fol
     cells = [stub_cell(f"cell{number}", "works") for number in range(6)]
     run_cells(sweep(folder, processes=processes), cells, 2, lambda *_: None)
     assert processes.most == 2
+
+
+@pytest.mark.parametrize("returncode", [2, 3, 4, 5])
+def test_a_pytest_that_refuses_to_start_is_our_own_fault(folder, stub_cell, returncode):
+    result = sweep(folder, processes=Ended(returncode)).run_cell(stub_cell("a", "works"))
+    assert result.outcome is Outcome.INFRA
+
+
+def test_a_check_that_the_machine_failed_is_run_again(folder, stub_cell, make_plan_of):
+    cell = stub_cell("a", "works")
+    infra = passed("works").changed(outcome=Outcome.INFRA)
+    append_line(folder.cell("a").checks, infra.to_dict())
+    plan = planned(folder, make_plan_of(cell), {"a": None})
+    assert to_run(plan, folder) == [cell]
+    sweep(folder).run_cell(cell)
+    assert outcomes(folder, cell) == {"works": "pass"}
+    assert to_run(plan, folder) == []

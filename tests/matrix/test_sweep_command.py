@@ -9,6 +9,7 @@ from matrix import axes, outside
 from matrix.plan import Selection
 from matrix.releases import IndexUnreachableError
 from matrix.store import RunFolder, write_json
+from pytest_torchcompat.errors import TorchcompatError
 from pytest_torchcompat.outcome import Outcome
 from pytest_torchcompat.record import Record, append_line
 
@@ -138,3 +139,57 @@ def test_one_cell_is_run_as_its_run_planned_it(run, monkeypatch):
     assert [cell.id for cell in plan.cells] == ["py3.11-torch2.5.1-a"]
     assert [check.policy for check in plan.cells[0].checks] == ["strict"]
     assert plan.frozen_at == "2026-11-20T10:31:00+00:00"
+
+
+CELL = "py3.11-torch2.5.1-a"
+
+
+def cell_options(run, *words):
+    words = ["cell", CELL, "--runs", str(run.path.parent), *words]
+    return command._parser().parse_args(words)
+
+
+def test_a_relative_folder_is_made_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parser = command._parser()
+    assert parser.parse_args(["run", "--runs", "mine"]).runs == tmp_path / "mine"
+    assert parser.parse_args(["render", "mine/one"]).run == tmp_path / "mine" / "one"
+
+
+def test_a_cell_of_no_known_policy_is_refused(run, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(command, "WORK", tmp_path / "work")
+    words = ["cell", CELL, "--runs", str(run.path.parent), "--policy", "typo"]
+    assert command.main(words) == 2
+    assert "'typo' is not a known policy." in capsys.readouterr().err
+
+
+def test_a_policy_without_a_check_in_the_cell_is_refused(tmp_path, planned_cell, make_plan_of):
+    folder = RunFolder(tmp_path / "runs" / "a-run")
+    cell = planned_cell(CELL, checks=[("torchaudio/wav", "stock")])
+    write_json(folder.plan, make_plan_of(cell).to_dict())
+    with pytest.raises(TorchcompatError, match="has no check under strict; it has: stock"):
+        command._plan_with(cell_options(folder, "--policy", "strict"))
+
+
+def test_a_pattern_of_several_cells_is_no_cell(planned_cell, make_plan_of):
+    plan = make_plan_of(planned_cell("one"), planned_cell("other"))
+    with pytest.raises(
+        TorchcompatError, match=r"'o\*' matches 2 cells; give the id of one: one, o"
+    ):
+        plan.cell("o*")
+
+
+def test_a_cell_is_of_its_runs_edition_unless_another_is_given(run):
+    assert command._plan_with(cell_options(run)).edition == "replica"
+    given = cell_options(run, "--edition", "reference")
+    assert command._plan_with(given).edition == "reference"
+
+
+def test_a_number_that_is_not_finite_is_null(run):
+    fingerprint = {"shape": [1], "dtype": "float32", "norm": float("nan"), "projection": [1.0]}
+    record = Record("ultralytics/yolov8n", "replica", "stock", Outcome.PASS, "ultralytics")
+    append_line(run.cell(CELL).checks, record.changed(fingerprint=fingerprint).to_dict())
+    assert command.main(["render", str(run.path)]) == 0
+    checks = json.loads(run.matrix.read_text())["cells"][0]["checks"]
+    assert checks[0]["fingerprint"]["norm"] is None
+    assert "norm not finite" in run.page.read_text()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
@@ -277,3 +278,16 @@ def _fill(matrix, words):
             check.update(dict.fromkeys(("exception", "message", "output", "diagnosis"), words))
             check.update(globals=[words], overridden=[words, words], library=words)
     return matrix
+
+
+def test_an_incomplete_run_says_the_command_that_goes_on_with_it():
+    selection = {"torch": ["2.5.1"], "cell": ["*a b*"]}
+    page = render(synthetic_matrix.matrix(complete=False, selection=selection, edition="replica"))
+    command = "nox -s matrix -- --torch 2.5.1 --cell '*a b*' --edition replica"
+    assert f"<code>{command}</code>" in html.unescape(page)
+
+
+def test_a_verdict_is_reproduced_with_its_policy_and_edition():
+    page = render(synthetic_matrix.matrix(edition="replica"))
+    words = "py3.12-torch2.5.1-ultralytics8.1.0 --policy strict --edition replica"
+    assert f"nox -s cell -- {words}</pre>" in page
