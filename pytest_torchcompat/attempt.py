@@ -18,16 +18,14 @@ from typing import Any, Callable
 from pytest_torchcompat import shims
 from pytest_torchcompat.checkpoints.catalogue import CheckpointFile
 from pytest_torchcompat.forward import device_of, fingerprint, measure, synchronised
-from pytest_torchcompat.isolation import Died, Nursery, Result, Returned, TimedOut
+from pytest_torchcompat.isolation import Died, Nursery, Result, Returned, Say, TimedOut
 from pytest_torchcompat.libraries import Library
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.policies import Policy
 from pytest_torchcompat.policies.interception import applied
-from pytest_torchcompat.policies.refusals import PolicyRefusedError, is_refusal, plain
+from pytest_torchcompat.policies.refusals import MESSAGE, PolicyRefusedError, is_refusal, plain
 from pytest_torchcompat.policies.rules import Load, Rules
 from pytest_torchcompat.record import Record
-
-MESSAGE = 4000  # characters of an exception's message that are kept
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def prepare(library: Library, names: tuple[str, ...]) -> None:
     _Imports.seconds = time.perf_counter() - start
 
 
-def attempt(say: Callable[[str], None], check: Check) -> Attempt:
+def attempt(say: Say, check: Check) -> Attempt:
     """Take a check through load, build, forward and fingerprint in a prepared process."""
     seconds = {Stage.IMPORT.value: _Imports.seconds}
     if _Imports.error is not None:
@@ -109,7 +107,7 @@ def _described(run: Callable[[], Any] | None, output: Any, device: str) -> dict[
 
 
 @contextlib.contextmanager
-def _timed(say: Callable[[str], None], stage: Stage, seconds: dict[str, float]) -> Iterator[None]:
+def _timed(say: Say, stage: Stage, seconds: dict[str, float]) -> Iterator[None]:
     say(stage.value)
     start = time.perf_counter()
     try:
@@ -153,7 +151,7 @@ def _chain(error: BaseException | None) -> Iterator[str]:
         error = error.__cause__ or error.__context__
 
 
-def environment(say: Callable[[str], None]) -> dict[str, Any]:  # noqa: ARG001 - a task's first argument
+def environment(say: Say) -> dict[str, Any]:  # noqa: ARG001 - a task's first argument
     """Describe the torch of this process: version, build, CUDA, compiled architectures, devices."""
     import torch
 

@@ -34,9 +34,8 @@ def policies_for(node: marks.Node, names: Iterable[str]) -> tuple[Policy, ...]:
 
 def policy_of(item: pytest.Item) -> Policy | None:
     """Return the one policy that an item runs under, or nothing."""
-    callspec = getattr(item, "callspec", None)
-    if callspec is not None and "torchcompat_policy" in callspec.params:
-        named = callspec.params["torchcompat_policy"]
+    named = marks.parametrized(item)
+    if named is not None:
         return Policy(named) if named in list(Policy) else None  # its setup says what is wrong
     found = policies_for(item, getattr(item, "fixturenames", ()))
     return found[0] if found else None

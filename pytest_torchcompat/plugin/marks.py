@@ -44,18 +44,19 @@ def problem(node: pytest.Item) -> str | None:
         if not mark.args or mark.kwargs or not all(isinstance(arg, str) for arg in mark.args):
             return f"@pytest.mark.{name} takes one or more names in quotes, and nothing else"
     try:
-        for name in (*policy_names(node), *_parametrized(node)):
+        given = parametrized(node)
+        for name in (*policy_names(node), *(() if given is None else (given,))):
             parse_policies(name)
     except UnknownNameError as error:
         return f"@pytest.mark.torchcompat_policy: {error}"
     return None
 
 
-def _parametrized(node: pytest.Item) -> tuple[str, ...]:
+def parametrized(node: pytest.Item) -> str | None:
     """Return the policy that a test was parametrized with, by us or by its author."""
     callspec = getattr(node, "callspec", None)
     named = callspec.params.get("torchcompat_policy") if callspec else None
-    return () if named is None else (str(named),)
+    return None if named is None else str(named)
 
 
 def policies(node: Node) -> tuple[Policy, ...]:

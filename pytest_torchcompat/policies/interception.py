@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, Callable
 from pytest_torchcompat.policies import Policy
 from pytest_torchcompat.policies.call_sites import call_sites, file_name
 from pytest_torchcompat.policies.refusals import (
+    MESSAGE,
     BrokenFileError,
     PolicyRefusedError,
     is_refusal,
@@ -32,7 +33,6 @@ from pytest_torchcompat.scan import Scan, Verdict, allowed_by_torch, scan_file
 FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 FORCE_NOT = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 _HOOK = "_torchcompat_load"
-MESSAGE = 4000  # characters of an exception's message that are kept
 # What is wrong with the bytes and not with what they would do; no policy is why they do not load.
 FAULTS = ("empty", "truncated", "download-fault", "not-a-checkpoint")
 NEWEST = "999.0"  # builtins.set, say, is no risk on torch 2.5 since 2.6 allows it unasked

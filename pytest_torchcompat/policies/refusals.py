@@ -7,6 +7,8 @@ import re
 
 from pytest_torchcompat.errors import TorchcompatError
 
+MESSAGE = 4000  # characters of an exception's message that are kept
+
 
 class PolicyRefusedError(TorchcompatError, pickle.UnpicklingError):
     """

@@ -159,10 +159,6 @@ class Stream:
         self._limit = min(len(self._buffer), frame)
 
 
-def _crossing() -> RefusedError:
-    return RefusedError(Reason.MALFORMED, "An opcode crosses the end of its frame.")
-
-
 class _Machine:
     """One pickle's stack, marks and memo; a new one for each, as each load has its own."""
 
