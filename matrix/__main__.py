@@ -25,7 +25,7 @@ from matrix.plan import Heading, Plan, PlannedCell, Selection, make_plan, select
 from matrix.processes import Processes
 from matrix.progress import Reporter
 from matrix.releases import IndexReleases, endpoint
-from matrix.replicas import LIBRARIES, TORCH, rebuild
+from matrix.replicas.rebuild import chosen, rebuild
 from matrix.runner import (
     CellResult,
     Sweep,
@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     cell.add_argument("--edition", choices=EDITIONS, help="Which files; the run's own by default")
     cell.set_defaults(command=run_one)
     replicas = commands.add_parser("replicas", help="Save the shipped replicas anew")
+    replicas.add_argument("ids", nargs="*", metavar="ID", help="Only of these rows")
     replicas.set_defaults(command=save_replicas)
     return parser
 
@@ -302,12 +303,13 @@ def _plan_with(options: argparse.Namespace) -> Plan:
     return plan
 
 
-def save_replicas(_: argparse.Namespace) -> int:
+def save_replicas(options: argparse.Namespace) -> int:
     """Save the shipped replicas anew; exit code 1 where their bytes changed."""
+    rows = chosen(catalogue(), options.ids)
     with only_one(WORK):
-        plan = _new_plan(Selection((TORCH,), LIBRARIES), "replica", "")
-        environments = _environments(plan, Processes())
-        return 1 if rebuild(list(plan.cells), environments, CHECKS) else 0
+        now = datetime.now(timezone.utc).replace(microsecond=0)
+        heading = Plan("", now.isoformat(), "replica", Selection(), (), ())
+        return 1 if rebuild(rows, _environments(heading, Processes())) else 0
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ class Hub:
         source = HubFile(repo=identifier, revision=COMMIT, filename="weights.pt")
         self.files[f"/{source.repo}/resolve/{source.revision}/{source.filename}"] = body
         sha256 = hashlib.sha256(body).hexdigest()
-        known = {"library": "torch", "why": "a test", "source": source, "sha256": sha256}
+        known = {"library": "torch", "why": "a test", "sources": (source,), "sha256": sha256}
         return Checkpoint(id=identifier, **{**known, **fields})
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Union
 
 from pytest_torchcompat.errors import CatalogueError, unknown_name
 
@@ -22,20 +23,50 @@ class Edition(str, Enum):
 
 @dataclass(frozen=True)
 class HubFile:
-    """A file on the Hugging Face Hub at one commit (40 hex digits, never a branch)."""
+    """
+    A file on the Hugging Face Hub at one commit (40 hex digits, never a branch).
+
+    A ``revision`` of ``None`` is one that nobody has established: the first download asks the hub
+    for its newest commit and says which it was. ``gated`` is a repository that hands files only to
+    accounts that accepted its terms.
+    """
 
     repo: str
-    revision: str
+    revision: str | None
     filename: str
+    gated: bool = False
+
+
+@dataclass(frozen=True)
+class UrlFile:
+    """A file at a plain URL, which promises nothing: its sha256 is what pins it."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file of the project under test, and the command that puts it there."""
+
+    path: Path
+    download: str = ""
+
+
+Source = Union[HubFile, UrlFile]
 
 
 @dataclass(frozen=True)
 class Replica:
-    """A small stand-in shipped with the package, and the library version that saved it."""
+    """
+    A small stand-in shipped with the package.
+
+    ``saved_by`` lists the requirements of the environment that saved it, the library first;
+    ``nox -s replicas`` builds that environment and saves it again.
+    """
 
     filename: str
     sha256: str
-    saved_by: str
+    saved_by: tuple[str, ...]
 
     @property
     def path(self) -> Path:
@@ -44,9 +75,28 @@ class Replica:
 
 
 @dataclass(frozen=True)
+class SideFile:
+    """
+    A file that a library reads beside the checkpoint, such as a configuration or a vocabulary.
+
+    It lies in the checkpoint's own folder, in each source and in the replica's folder.
+    """
+
+    filename: str
+    sha256: str | None = None
+    bytes: int | None = None
+    replica_sha256: str | None = None
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """
     One row of the catalogue.
+
+    ``sources`` are tried in their order. ``sha256`` and ``bytes`` are ``None`` where nobody has
+    established them: the first download does and says what it found. ``terms`` is where a licence
+    that has to be accepted is read, empty where there is nothing to accept; ``used_by`` names the
+    systems whose documents ask for the file. ``local`` is a file of the project under test.
 
     ``globals`` are the names that the file pickles beyond torch's own default allow-list, which is
     what ``allowlisted`` registers; ``globals_known_by`` says where that knowledge comes from.
@@ -58,9 +108,13 @@ class Checkpoint:
     library: str
     why: str
     licence: str = ""
-    source: HubFile | None = None
+    terms: str = ""
+    used_by: tuple[str, ...] = ()
+    sources: tuple[Source, ...] = ()
+    local: LocalFile | None = None
     sha256: str | None = None
     bytes: int | None = None
+    beside: tuple[SideFile, ...] = ()
     replica: Replica | None = None
     globals: tuple[str, ...] = ()
     globals_known_by: str = ""
@@ -108,6 +162,13 @@ class Catalogue:
         return tuple(row for row in self if row.library == library)
 
     def by_sha256(self) -> Mapping[str, Checkpoint]:
-        """Map the hash of each known file, reference or replica, to its row."""
+        """Map the hash of each known checkpoint, reference or replica, to its row."""
         known = {row.sha256: row for row in self if row.sha256}
-        return known | {row.replica.sha256: row for row in self if row.replica}
+        return {**known, **{row.replica.sha256: row for row in self if row.replica}}
+
+    def globals_by_sha256(self) -> Mapping[str, tuple[str, ...]]:
+        """Map the hash of each known file, side files too, to the globals that it needs."""
+        beside = [each for row in self for each in row.beside]
+        hashes = {name for each in beside for name in (each.sha256, each.replica_sha256) if name}
+        rows = {sha256: row.globals for sha256, row in self.by_sha256().items()}
+        return {**dict.fromkeys(hashes, ()), **rows}

@@ -51,7 +51,7 @@ def fetch(row: Checkpoint, cache: Path | None = None) -> CheckpointFile:
 
 def cached(row: Checkpoint, cache: Path | None = None) -> CheckpointFile | None:
     """Return a row's reference file if the cache has it with the right bytes; no network."""
-    if row.source is None:
+    if not row.sources:
         return None
     source = _pinned(row)
     try:
@@ -83,7 +83,7 @@ def _best(row: Checkpoint, cache: Path | None) -> CheckpointFile:
         return found
     if row.replica is None:
         return fetch(row, cache)
-    if row.source is None or not _answers():
+    if not row.sources or not _answers():
         return _replica(row)
     try:
         return fetch(row, cache)
@@ -107,19 +107,19 @@ def _replica(row: Checkpoint) -> CheckpointFile:
 
 
 def _pinned(row: Checkpoint) -> HubFile:
-    if row.source is None:
+    if not row.sources:
         message = f"{row.id} was not fetched: its row names no file on the hub; use its replica"
         raise FetchError(message)
-    if not re.fullmatch("[0-9a-f]{40}", row.source.revision):
+    if not re.fullmatch("[0-9a-f]{40}", row.sources[0].revision):
         message = (
-            f"{row.id}: revision {row.source.revision!r} is not a commit. A branch or tag moves;"
+            f"{row.id}: revision {row.sources[0].revision!r} is not a commit. A branch or tag moves;"
             " give the commit's 40 hex digits"
         )
         raise CatalogueError(message)
     if row.sha256 is None:
         message = f"{row.id}: the row has a source and no sha256 to verify it by; add sha256="
         raise CatalogueError(message)
-    return row.source
+    return row.sources[0]
 
 
 def _client() -> Any:

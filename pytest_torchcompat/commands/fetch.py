@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         sys.stdout.write(_table(rows, args.cache))
         return 0
-    wanted = [row for row in rows if row.source] if args.all else rows
+    wanted = [row for row in rows if row.sources] if args.all else rows
     fetched = [_fetched(row, args.cache) for row in wanted]
     return 0 if all(fetched) else 1
 
@@ -72,6 +72,6 @@ def _have(row: Checkpoint, cache: Path | None) -> str:
 
 
 def _origin(row: Checkpoint) -> str:
-    if row.source is None:
+    if not row.sources:
         return "-"
-    return f"{row.source.repo}/{row.source.filename} at {row.source.revision[:12]}"
+    return str(row.sources[0])

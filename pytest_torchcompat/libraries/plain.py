@@ -32,9 +32,3 @@ class PlainTorch:
     ) -> Callable[[], Any] | None:
         """Return the forward pass of a pickled module that takes no input, so: nothing."""
         return None
-
-    def write_replica(self, checkpoint: Checkpoint, path: Path) -> None:
-        """Save a state dict of one tensor."""
-        import torch
-
-        torch.save({"weight": torch.arange(4.0)}, path)

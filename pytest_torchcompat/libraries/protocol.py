@@ -22,6 +22,3 @@ class Library(Protocol):
 
     def forward(self, checkpoint: Checkpoint, model: Any, device: str) -> Callable[[], Any] | None:
         """Return the forward pass on a fixed seeded input, giving one tensor; or ``None``."""
-
-    def write_replica(self, checkpoint: Checkpoint, path: Path) -> None:
-        """Save a small stand-in for a checkpoint, as the library itself saves."""

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
-import wave
-from array import array
 from pathlib import Path
 from typing import Any, Callable
 
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint
 
 LEGACY_API = "torchaudio/legacy-api"
-SAMPLE_RATE = 16000
 # Names that voice and diarisation code calls, removed in 2.9 (pytorch/audio#3902).
 LEGACY_NAMES = (
     "AudioMetaData",
@@ -53,20 +49,6 @@ class Torchaudio:
         waveform, rate = model
         waveform = waveform.to(device)
         return lambda: torchaudio.functional.resample(waveform, rate, rate // 2)
-
-    def write_replica(self, checkpoint: Checkpoint, path: Path) -> None:
-        """Write half a second of a rising tone as 16-bit WAV."""
-        samples = array("h", (_rising_tone(i) for i in range(SAMPLE_RATE // 2)))
-        with wave.open(str(path), "wb") as file:
-            file.setnchannels(1)
-            file.setsampwidth(2)
-            file.setframerate(SAMPLE_RATE)
-            file.writeframes(samples.tobytes())
-
-
-def _rising_tone(i: int) -> int:
-    seconds = i / SAMPLE_RATE
-    return round(16000 * math.sin(2 * math.pi * (220 + 440 * seconds) * seconds))
 
 
 def _legacy_names(torchaudio: Any) -> dict[str, Any]:

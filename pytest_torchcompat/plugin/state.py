@@ -52,7 +52,7 @@ def _made(config: pytest.Config) -> State:
     adapters = config.hook.pytest_torchcompat_libraries(config=config)
     settings = config.stash[SETTINGS]
     rules = Rules(
-        known={sha256: row.globals for sha256, row in rows.by_sha256().items()},
+        known=rows.globals_by_sha256(),
         allow=settings.allow,
         trust=settings.trust,
         root=config.rootpath,

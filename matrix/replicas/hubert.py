@@ -1,0 +1,105 @@
+"""HuBERT of fairseq: the keys that its trainer writes, around a model of one small layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+SAMPLE_RATE = 16000
+LABEL_RATE = 50.0
+LABELS = 504  # the clusters of the second iteration of HuBERT base, from its paper
+
+
+def rvc_hubert_base(path: Path) -> None:
+    """Save what voice conversion calls hubert_base.pt."""
+    from fairseq import checkpoint_utils
+
+    cfg, task, model = _tiny_hubert()
+    state = {
+        "args": None,
+        "cfg": cfg,
+        "model": {name: tensor.half() for name, tensor in model.state_dict().items()},
+        "criterion": None,
+        "optimizer_history": [_OPTIMIZER],
+        "task_state": {"dictionaries": task.state.dictionaries},
+        "extra_state": {"epoch": 1, "train_iterator": {"epoch": 1}, "val_loss": None},
+        "last_optimizer_state": None,
+    }
+    checkpoint_utils.torch_persistent_save(state, str(path))
+
+
+_OPTIMIZER = {
+    "criterion_name": "HubertCriterion",
+    "optimizer_name": "FP16Optimizer",
+    "lr_scheduler_state": {"best": None},
+    "num_updates": 1,
+}
+
+
+def _tiny_hubert() -> tuple[dict[str, Any], Any, Any]:
+    import torch
+    from fairseq.models.hubert import HubertConfig, HubertModel
+    from fairseq.tasks.hubert_pretraining import HubertPretrainingConfig, HubertPretrainingTask
+    from omegaconf import OmegaConf
+
+    torch.manual_seed(0)
+    task_cfg = OmegaConf.structured(HubertPretrainingConfig(data=".", **_TASK))
+    model_cfg = OmegaConf.structured(HubertConfig(**_MODEL))
+    task = HubertPretrainingTask(task_cfg)
+    task.state.add_factory("dictionaries", _dictionaries)
+    model = HubertModel(model_cfg, task_cfg, task.state.dictionaries)
+    return _plain_cfg(task_cfg, model_cfg), task, model
+
+
+def _dictionaries() -> list[Any]:
+    from fairseq.data import Dictionary
+
+    dictionary = Dictionary()
+    for label in range(LABELS):
+        dictionary.add_symbol(str(label))
+    return [dictionary]
+
+
+def _plain_cfg(task: Any, model: Any) -> dict[str, Any]:
+    """Return the configuration as the trainer saves it: plain containers, enums as strings."""
+    from omegaconf import OmegaConf
+
+    def plain(cfg: Any, name: str) -> dict[str, Any]:
+        container = OmegaConf.to_container(cfg, resolve=True, enum_to_str=True)
+        return {**container, "_name": name}
+
+    return {
+        "_name": None,
+        "common": {"_name": None, "fp16": True, "seed": 1337},
+        "task": plain(task, "hubert_pretraining"),
+        "model": plain(model, "hubert"),
+        "criterion": {"_name": "hubert", "pred_masked_weight": 1.0, "loss_weights": [10.0]},
+    }
+
+
+_TASK = {
+    "fine_tuning": False,
+    "labels": ["km"],
+    "label_rate": LABEL_RATE,
+    "sample_rate": SAMPLE_RATE,
+    "max_sample_size": 250000,
+    "min_sample_size": 32000,
+}
+_MODEL = {
+    "label_rate": LABEL_RATE,
+    # The strides of the real extractor (320 samples a frame), with 16 channels for 512.
+    "conv_feature_layers": "[(16,10,5)] + [(16,3,2)] * 4 + [(16,2,2)] * 2",
+    "encoder_layers": 1,
+    "encoder_embed_dim": 32,
+    "encoder_ffn_embed_dim": 64,
+    "encoder_attention_heads": 2,
+    "final_dim": 16,
+    "untie_final_proj": True,
+    "conv_pos": 16,
+    "conv_pos_groups": 4,
+    "dropout_input": 0.1,
+    "dropout_features": 0.1,
+}
+
+
+SAVES = {"rvc/hubert-base": rvc_hubert_base}

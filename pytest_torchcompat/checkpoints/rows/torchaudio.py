@@ -1,0 +1,30 @@
+"""torchaudio: no pickles; an API that old code calls, and a file that it reads."""
+
+from __future__ import annotations
+
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint, Replica
+
+_TONE = Replica(
+    filename="torchaudio-tone.wav",
+    sha256="eb55dacc71f30e82603e507d7b9099a55a2ae21de2eb7fed52e14c59c5859aa5",
+    saved_by=("torch==2.5.1",),  # of that environment only Python's wave module is used
+)
+
+ROWS = (
+    Checkpoint(
+        id="torchaudio/legacy-api",
+        library="torchaudio",
+        why="info, backends and the sox names that old code calls and new torchaudio took away",
+        used_by=("RVC", "AllTalk", "Style-BERT-VITS2"),
+        replica=_TONE,
+        pickled=False,
+    ),
+    Checkpoint(
+        id="torchaudio/wav",
+        library="torchaudio",
+        why="loading a WAV file, which newer torchaudio hands over to torchcodec",
+        used_by=("RVC", "AllTalk", "Style-BERT-VITS2"),
+        replica=_TONE,
+        pickled=False,
+    ),
+)
