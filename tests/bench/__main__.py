@@ -21,12 +21,12 @@ from rich.console import Console
 from rich.table import Table
 
 from matrix.runner import default_jobs
-from tests.bench import start_up, sweep
+from tests.bench import fetching, start_up, sweep
 from tests.bench.sweep import Way
 
 TORCHES = ["2.5.1", "2.6.0", "2.15.0"]
 LIBRARIES = ["fairseq==0.12.2", "ultralytics==8.1.0"]
-SUITES = ("sweep", "start-up")
+SUITES = ("sweep", "start-up", "fetch")
 OVERHEAD, SPEED_UP, START_UP = 1.25, 3.0, 10.0
 
 
@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     figures: list[dict[str, Any]] = []
     if "start-up" in options.only:
         figures += _start_up(options.pairs)
+    if "fetch" in options.only:
+        figures += fetching.figures(options.downloads)
     if "sweep" in options.only:
         figures += _sweep(options)
     _print(figures)
@@ -56,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--pairs", type=int, default=25, metavar="N", help="Starts with and without"
+    )
+    parser.add_argument(
+        "--downloads", type=int, default=5, metavar="N", help="Times 1 GiB is fetched each way"
     )
     parser.add_argument("--json", type=Path, metavar="FILE")
     return parser
