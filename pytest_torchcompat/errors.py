@@ -25,6 +25,10 @@ class MissingFileError(TorchcompatError):
     """A checkpoint's file is not where it should be."""
 
 
+class ConvertError(TorchcompatError):
+    """A checkpoint whose tensors cannot be taken out of it without executing it."""
+
+
 class RecordError(TorchcompatError):
     """A record or a run's file does not have the form that its schema number promises."""
 

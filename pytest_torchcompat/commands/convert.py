@@ -1,0 +1,121 @@
+"""``torchcompat convert``: the tensors out of a legacy checkpoint, without executing it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pytest_torchcompat.commands.display import escaped
+from pytest_torchcompat.convert import (
+    Contents,
+    Flat,
+    flatten,
+    reading,
+    write_safetensors,
+    write_state_dict,
+)
+from pytest_torchcompat.errors import ConvertError
+
+_WRITERS = {
+    ".safetensors": write_safetensors,
+    ".pt": write_state_dict,
+    ".pth": write_state_dict,
+    ".bin": write_state_dict,
+}
+_PROMISES = {
+    True: "holds no pickle: safetensors reads it beside every torch.",
+    False: "loads under strict on every torch.",
+}
+_MOST_NAMED = 20
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command and its options."""
+    about = "Write the tensors of a checkpoint to a new file, without executing the checkpoint"
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "convert", help=about, description=f"{about}. Its library is not needed."
+    )
+    parser.add_argument("file", type=Path, metavar="FILE", help="The checkpoint")
+    parser.add_argument(
+        "out", type=Path, metavar="OUT", help="OUT.safetensors, or a state dict OUT.pt"
+    )
+    parser.add_argument("--force", action="store_true", help="Replace OUT where it exists")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert a file; raises ``ConvertError`` for one that cannot be, and writes nothing then."""
+    file, out = escaped(str(args.file)), escaped(str(args.out))
+    write = _WRITERS.get(args.out.suffix)
+    if write is None:
+        message = f"{out} has none of the endings {', '.join(_WRITERS)}; name it by one of them"
+        raise ConvertError(message)
+    if args.out.exists() and not args.force:
+        message = f"{out} exists; name another file, or add --force to replace it"
+        raise ConvertError(message)
+    try:
+        flat, contents = _converted(args.file, args.out, write)
+    except (ConvertError, OSError) as error:
+        message = f"{file} was not converted: {escaped(str(error))}"
+        raise ConvertError(message) from error
+    sys.stdout.write("\n".join(_report(flat, contents, args.out)) + "\n")
+    return 0
+
+
+def _converted(file: Path, out: Path, write: Any) -> tuple[Flat, Contents]:
+    with reading(file) as contents:
+        flat = flatten(contents.value)
+        if not flat.tensors:
+            message = "it holds no tensor"
+            raise ConvertError(message)
+        write(flat, contents, out)
+    return flat, contents
+
+
+def _report(flat: Flat, contents: Contents, out: Path) -> Iterator[str]:
+    values = sum(record.elements for record in flat.tensors.values())
+    origin = ", ".join(dict.fromkeys(_outermost(flat))) or "a state dict"
+    needed = sorted({name.partition(".")[0] for name in contents.classes} - _STANDARD)
+    unneeded = f"; {' and '.join(needed)} was not needed" if needed else ""
+    yield (
+        f"{len(flat.tensors)} tensors, {_human(values)} values, from {escaped(origin)}."
+        f" Nothing was executed{escaped(unneeded)}."
+    )
+    if flat.plain:
+        where = " (as JSON in its metadata)" if out.suffix == ".safetensors" else ""
+        yield f"Not carried: {_named(flat.plain)}{where}"
+    for name, what in list(flat.left.items())[:_MOST_NAMED]:
+        yield f"Not carried: {escaped(name)}, {escaped(what)}"
+    if len(flat.left) > _MOST_NAMED:
+        yield f"Not carried: {len(flat.left) - _MOST_NAMED} more"
+    for group in flat.shared()[:_MOST_NAMED]:
+        kept = "written once for each" if out.suffix == ".safetensors" else "shared as before"
+        yield f"Share their storage: {_named(group)} ({kept})"
+    yield f"{escaped(str(out))} {_PROMISES[out.suffix == '.safetensors']}"
+
+
+_STANDARD = {"torch", "collections", "builtins", "__builtin__", "argparse", "_codecs"}
+
+
+def _outermost(flat: Flat) -> Iterator[str]:
+    for path, named in flat.modules.items():
+        if not any(
+            path.startswith(f"{other}.") or not other for other in flat.modules if other != path
+        ):
+            yield f"a pickled {named}"
+
+
+def _named(names: Any) -> str:
+    shown = [escaped(name or "the whole value") for name in names]
+    more = f" and {len(shown) - _MOST_NAMED} more" if len(shown) > _MOST_NAMED else ""
+    return ", ".join(shown[:_MOST_NAMED]) + more
+
+
+def _human(count: int) -> str:
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return str(count)

@@ -1,0 +1,85 @@
+"""``torchcompat convert`` on a terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_torchcompat.checkpoints.catalogue import REPLICAS
+from pytest_torchcompat.checkpoints.rows import catalogue
+from pytest_torchcompat.commands.cli import main
+from pytest_torchcompat.scan import Verdict, scan_path
+
+YOLO = catalogue().get("ultralytics/yolov8n").replica.path
+
+
+def test_a_pickled_yolo_is_taken_apart_without_its_library(tmp_path, capsys):
+    out = tmp_path / "yolo.safetensors"
+    assert main(["convert", str(YOLO), str(out)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "355 tensors, 358.7 k values, from a pickled ultralytics.nn.tasks.DetectionModel."
+        " Nothing was executed; ultralytics was not needed.",
+        "Not carried: epoch, train_args, date, version (as JSON in its metadata)",
+        f"{out} holds no pickle: safetensors reads it beside every torch.",
+    ]
+    assert out.stat().st_size > 700_000
+
+
+@pytest.mark.parametrize("ending", [".pt", ".pth", ".bin"])
+def test_a_state_dict_needs_no_allow_list(tmp_path, capsys, ending):
+    pytest.importorskip("torch")
+    out = tmp_path / f"hubert{ending}"
+    assert main(["convert", str(REPLICAS / "rvc-hubert-base.pt"), str(out)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "38 tensors, 26.3 k values, from a state dict. Nothing was executed; fairseq was not"
+        " needed.",
+        "Not carried: cfg, optimizer_history, extra_state",
+        "Not carried: task_state, an object of dict with fairseq.data.dictionary.Dictionary",
+        f"{out} loads under strict on every torch.",
+    ]
+    assert scan_path(out).verdict is Verdict.SAFE
+
+
+def test_an_ending_that_is_not_known_is_told_with_those_that_are(tmp_path, capsys):
+    assert main(["convert", str(YOLO), str(tmp_path / "yolo.onnx")]) == 2
+    assert capsys.readouterr().err == (
+        f"torchcompat: {tmp_path / 'yolo.onnx'} has none of the endings .safetensors, .pt, .pth,"
+        " .bin; name it by one of them\n"
+    )
+
+
+def test_a_file_that_exists_is_kept_unless_it_may_be_replaced(tmp_path, capsys):
+    out = tmp_path / "out.safetensors"
+    out.write_text("mine")
+    assert main(["convert", str(YOLO), str(out)]) == 2
+    assert out.read_text() == "mine"
+    sentence = f"torchcompat: {out} exists; name another file, or add --force to replace it\n"
+    assert capsys.readouterr().err == sentence
+    assert main(["convert", "--force", str(YOLO), str(out)]) == 0
+    assert out.stat().st_size > 700_000
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path, capsys):
+    missing = tmp_path / "missing.pt"
+    assert main(["convert", str(missing), str(tmp_path / "out.pt")]) == 2
+    assert capsys.readouterr().err.startswith(
+        f"torchcompat: {missing} was not converted: [Errno 2] No such file"
+    )
+
+
+def test_a_file_without_tensors_is_told_and_nothing_is_written(tmp_path, capsys):
+    torch = pytest.importorskip("torch")
+    torch.save({"epoch": 3}, tmp_path / "in.pt")
+    assert main(["convert", str(tmp_path / "in.pt"), str(tmp_path / "out.pt")]) == 2
+    assert capsys.readouterr().err.endswith("was not converted: it holds no tensor\n")
+    assert not (tmp_path / "out.pt").exists()
+
+
+def test_shared_storages_are_told(tmp_path, capsys):
+    torch = pytest.importorskip("torch")
+    whole = torch.arange(8.0)
+    torch.save({"a": whole, "b": whole[2:]}, tmp_path / "in.pt")
+    main(["convert", str(tmp_path / "in.pt"), str(tmp_path / "out.pt")])
+    main(["convert", str(tmp_path / "in.pt"), str(tmp_path / "out.safetensors")])
+    said = capsys.readouterr().out
+    assert "Share their storage: a, b (shared as before)" in said
+    assert "Share their storage: a, b (written once for each)" in said
