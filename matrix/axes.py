@@ -101,6 +101,43 @@ LIBRARIES = (
         excludes=(Companion("opencv-python", "needs libGL, which a bare machine lacks"),),
     ),
     Library(
+        "pyannote.audio",
+        versions={
+            "3.4.0": "the last of the 3 series, which leaves weights_only to lightning",
+            NEWEST: "what a user gets today",
+        },
+        pythons=("3.12", "3.11", "3.10"),
+        why_python=SAME_PYTHON,
+        pairs=("torchaudio", "torchcodec"),
+    ),
+    Library(
+        "coqui-tts",
+        versions={
+            "0.24.2": "the last release with a bare torch.load and without an allow-list",
+            NEWEST: "what a user gets today",
+        },
+        pythons=("3.12", "3.11", "3.10"),
+        why_python=SAME_PYTHON,
+        pairs=("torchaudio", "torchcodec", "transformers"),
+        companions=(
+            Companion("click", "spacy 3.7, which 0.24 pins, imports it and does not ask for it"),
+            Companion("six", "0.28 imports it and does not ask for it"),
+        ),
+        excludes=(
+            Companion(
+                "gruut", "has to be built, with its languages; XTTS reads letters, no phones"
+            ),
+            Companion("encodec", "has to be built; Bark needs it and XTTS does not"),
+            Companion("docopt", "has to be built; only the command of num2words needs it"),
+        ),
+    ),
+    Library(
+        "torch",
+        paired=True,
+        pythons=("3.12", "3.11", "3.10"),
+        why_python=SAME_PYTHON,
+    ),
+    Library(
         "torchaudio",
         paired=True,
         pythons=("3.12", "3.11", "3.10"),
@@ -138,11 +175,19 @@ TORCHCODEC_FROM = "2.9"
 TORCHCODEC = {"2.9": "==0.9.*", "2.10": "==0.10.*", "2.11": "==0.11.*"}
 TORCHCODEC_LATER = ">=0.12"
 
+# Measured: imported, 5.19 and 5.23 use names that torch 2.5 lacks, and XTTS runs with 4.57.
+TRANSFORMERS_5_FROM = "2.6"
+
 
 def minor(version: str) -> str:
     """Return ``2.5`` of ``2.5.1``, and ``2.16`` of a nightly of it."""
     parsed = Version(version)
     return f"{parsed.major}.{parsed.minor}"
+
+
+def torch_specifier(torch: str) -> str:
+    """Return torch itself, whose own files need nothing beside it."""
+    return f"=={torch}"
 
 
 def torchaudio_specifier(torch: str) -> str:
@@ -169,10 +214,21 @@ def torchvision_specifier(torch: str) -> str | None:
     return ">=0.0.dev0" if Version(torch).is_prerelease else None
 
 
+def transformers_specifier(torch: str) -> str | None:
+    """
+    Return which transformers goes with a torch version.
+
+    It asks for no torch by itself, so that the resolver takes its newest release beside any.
+    """
+    return "<5" if Version(minor(torch)) < Version(TRANSFORMERS_5_FROM) else None
+
+
 SPECIFIERS: Mapping[str, Callable[[str], str | None]] = {
+    "torch": torch_specifier,
     "torchaudio": torchaudio_specifier,
     "torchcodec": torchcodec_specifier,
     "torchvision": torchvision_specifier,
+    "transformers": transformers_specifier,
 }
 
 

@@ -58,6 +58,7 @@ SET = {
     # takes pytest down with it.
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     "YOLO_AUTOINSTALL": "false",
+    "PYANNOTE_METRICS_ENABLED": "false",  # it reports each load of a model to its makers
     "YOLO_OFFLINE": "true",
     "YOLO_VERBOSE": "false",
     "NO_COLOR": "1",

@@ -373,7 +373,8 @@ def _cell(
 
 def requirements(row: Library, version: str, torch: str) -> tuple[str, ...]:
     """Return what a cell installs: torch, the library, its pairs and its companions."""
-    pinned = (f"torch=={torch}", f"{row.name}=={version}")
+    # A library that is torch itself is named once.
+    pinned = dict.fromkeys((f"torch=={torch}", f"{row.name}=={version}"))
     companions = (companion.requirement for companion in row.companions)
     return (*pinned, *axes.paired_requirements(row, torch), *companions)
 

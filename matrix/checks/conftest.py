@@ -105,5 +105,6 @@ def _record(
         asked = (row.id, state.settings.edition, policy.value)
         return Record(*asked, Outcome.INFRA, row.library, message=given["problem"])
     file = CheckpointFile(row, Path(given["path"]), Edition(given["edition"]), given["sha256"])
+    state.learn(file)
     library = state.libraries.get(row.library)
     return attempts.record(Check(file, policy, library, state.rules, state.settings.device))

@@ -1,13 +1,24 @@
-"""HuBERT of fairseq: the keys that its trainer writes, around a model of one small layer."""
+"""HuBERT of fairseq: the keys that its trainer writes, around models of one small layer."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from matrix.replicas.training import (
+    base_configuration,
+    named,
+    progress,
+    stopped_clock,
+    trained_one_step,
+)
 
 SAMPLE_RATE = 16000
 LABEL_RATE = 50.0
 LABELS = 504  # the clusters of the second iteration of HuBERT base, from its paper
+FEWER_LABELS = 16
+FRAMES = 25
 
 
 def rvc_hubert_base(path: Path) -> None:
@@ -26,6 +37,54 @@ def rvc_hubert_base(path: Path) -> None:
         "last_optimizer_state": None,
     }
     checkpoint_utils.torch_persistent_save(state, str(path))
+
+
+def hubert_base_ls960(path: Path) -> None:
+    """Save HuBERT after one step of its training."""
+    _train_and_save(path, seed=1)
+
+
+def mhubert_base_vp(path: Path) -> None:
+    """Save the multilingual HuBERT, which differs from HuBERT in its weights alone."""
+    _train_and_save(path, seed=2)
+
+
+def _train_and_save(path: Path, seed: int) -> None:
+    from fairseq import tasks
+
+    cfg = _configuration(seed)
+    task = tasks.setup_task(cfg.task)
+    task.state.add_factory("dictionaries", lambda: _dictionaries(FEWER_LABELS))
+    with stopped_clock():
+        trained_one_step(cfg, task, _sample(seed)).save_checkpoint(str(path), progress())
+
+
+def _configuration(seed: int) -> Any:
+    from fairseq.criterions.hubert_criterion import HubertCriterionConfig
+    from fairseq.models.hubert import HubertConfig
+    from fairseq.tasks.hubert_pretraining import HubertPretrainingConfig
+
+    cfg = base_configuration(seed)
+    cfg.task = named("hubert_pretraining", HubertPretrainingConfig(data=".", **_TASK))
+    cfg.model = named("hubert", HubertConfig(**{**_MODEL, **_NARROWER}))
+    cfg.criterion = named("hubert", HubertCriterionConfig(loss_weights=[10.0]))
+    return cfg
+
+
+def _sample(seed: int) -> Mapping[str, Any]:
+    import torch
+
+    torch.manual_seed(seed)
+    source = torch.randn(1, SAMPLE_RATE // 2)
+    padding = torch.zeros_like(source, dtype=torch.bool)
+    return {
+        "id": torch.tensor([0]),
+        "net_input": {"source": source, "padding_mask": padding},
+        "target_list": [torch.randint(FEWER_LABELS, (1, FRAMES))],
+        "target_lengths_list": [torch.tensor([FRAMES])],
+        "ntokens_list": [FRAMES],
+        "ntokens": FRAMES,
+    }
 
 
 _OPTIMIZER = {
@@ -51,11 +110,11 @@ def _tiny_hubert() -> tuple[dict[str, Any], Any, Any]:
     return _plain_cfg(task_cfg, model_cfg), task, model
 
 
-def _dictionaries() -> list[Any]:
+def _dictionaries(labels: int = LABELS) -> list[Any]:
     from fairseq.data import Dictionary
 
     dictionary = Dictionary()
-    for label in range(LABELS):
+    for label in range(labels):
         dictionary.add_symbol(str(label))
     return [dictionary]
 
@@ -100,6 +159,17 @@ _MODEL = {
     "dropout_input": 0.1,
     "dropout_features": 0.1,
 }
+# The optimiser's state takes twice what the weights do.
+_NARROWER = {
+    "conv_feature_layers": "[(8,10,5)] + [(8,3,2)] * 4 + [(8,2,2)] * 2",
+    "encoder_embed_dim": 16,
+    "encoder_ffn_embed_dim": 32,
+    "final_dim": 8,
+}
 
 
-SAVES = {"rvc/hubert-base": rvc_hubert_base}
+SAVES = {
+    "rvc/hubert-base": rvc_hubert_base,
+    "fairseq/hubert-base-ls960": hubert_base_ls960,
+    "fairseq/mhubert-base-vp": mhubert_base_vp,
+}

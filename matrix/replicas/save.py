@@ -6,10 +6,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from matrix.replicas import hubert, tone, yolo
+from matrix.replicas import diarization, fine_tuning, hubert, rvc, tone, wav2vec, xtts, yolo
 from pytest_torchcompat.checkpoints.rows import catalogue
 
-SAVES = {**hubert.SAVES, **tone.SAVES, **yolo.SAVES}
+SAVES = {
+    **diarization.SAVES,
+    **fine_tuning.SAVES,
+    **hubert.SAVES,
+    **rvc.SAVES,
+    **tone.SAVES,
+    **wav2vec.SAVES,
+    **xtts.SAVES,
+    **yolo.SAVES,
+}
 
 
 def main(folder: Path, identifiers: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""fairseq: speech models such as HuBERT."""
+"""fairseq: speech models such as HuBERT and wav2vec 2.0."""
 
 from __future__ import annotations
 
@@ -37,4 +37,10 @@ class Fairseq:
         model = model.to(device)
         generator = torch.Generator().manual_seed(0)
         wave = (torch.randn(1, SAMPLE_RATE, generator=generator) * 0.1).to(device)
-        return lambda: model.extract_features(source=wave, padding_mask=None, mask=False)[0]
+        return lambda: _features(model, wave)
+
+
+def _features(model: Any, wave: Any) -> Any:
+    found = model.extract_features(source=wave, padding_mask=None, mask=False)
+    # HuBERT gives a pair, wav2vec 2.0 a dictionary.
+    return found["x"] if isinstance(found, dict) else found[0]

@@ -21,7 +21,7 @@ class TorchaudioCuda:
     name = "torchaudio-cuda"
     restores = "importing torchaudio beside a torch that was built for another CUDA"
     retired_when = "torchaudio is released for the CUDA of the newest torch"
-    libraries = ("torchaudio",)
+    libraries = ("torchaudio", "pyannote.audio", "coqui-tts")
 
     def applies(self, versions: Mapping[str, str]) -> bool:
         """Apply where torchaudio's stable-ABI releases meet a torch that they outlived."""

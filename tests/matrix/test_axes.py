@@ -43,6 +43,13 @@ def test_a_nightly_torch_lets_the_resolver_look_at_nightlies_of_torchvision():
     assert axes.torchvision_specifier("2.15.0") is None
 
 
+def test_transformers_stays_below_5_where_torch_is_too_old_for_it():
+    assert SpecifierSet(axes.transformers_specifier("2.5.1")).contains("4.57.6")
+    assert not SpecifierSet(axes.transformers_specifier("2.5.1")).contains("5.0.0")
+    assert axes.transformers_specifier("2.6.0") is None
+    assert axes.transformers_specifier("2.16.0.dev20261119") is None
+
+
 def test_every_library_of_the_axes_has_checkpoints():
     assert all(catalogue().of_library(row.name) for row in axes.LIBRARIES)
 

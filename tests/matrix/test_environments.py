@@ -343,6 +343,7 @@ def test_a_cells_processes_get_an_environment_of_their_own(tmp_path):
     # Reference files are the user's own, and large.
     assert variables["HF_HOME"] == "/home/user/cache/huggingface"
     assert variables["YOLO_OFFLINE"] == "true"
+    assert variables["PYANNOTE_METRICS_ENABLED"] == "false"
     assert variables["OMP_NUM_THREADS"] == "1"
     assert variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] == "1"
 

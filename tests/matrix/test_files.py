@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
+from hub import BODY, point_client_at, serving
 
+from matrix import files
 from matrix.files import locate_all
 from matrix.plan import Plan, PlannedCheck, Selection
+from pytest_torchcompat.checkpoints.catalogue import (
+    Catalogue,
+    Checkpoint,
+    CheckpointFile,
+    Edition,
+    LocalFile,
+)
 from pytest_torchcompat.checkpoints.rows import catalogue
 
 
@@ -21,7 +31,15 @@ def plan(planned_cell):
     return make
 
 
-def test_a_replica_is_told_with_its_path_and_hash(plan):
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    pytest.importorskip("huggingface_hub")
+    with serving() as hub:
+        point_client_at(hub, tmp_path, monkeypatch)
+        yield hub
+
+
+def test_a_replica_is_told_with_its_path_and_hash(plan, capsys):
     found = locate_all(plan("replica", "rvc/hubert-base"), catalogue())
     replica = catalogue().get("rvc/hubert-base").replica
     assert found == {
@@ -32,11 +50,48 @@ def test_a_replica_is_told_with_its_path_and_hash(plan):
         }
     }
     assert Path(found["rvc/hubert-base"]["path"]).is_file()
+    assert capsys.readouterr().out == ""
+
+
+def test_a_file_of_the_project_is_local(plan, tmp_path, capsys):
+    path = tmp_path / "voice.pth"
+    path.write_bytes(BODY)
+    row = Checkpoint("my/voice", "torch", "a test", local=LocalFile(path))
+    assert locate_all(plan("auto", "my/voice"), Catalogue([row])) == {
+        "my/voice": {
+            "path": str(path),
+            "edition": "local",
+            "sha256": hashlib.sha256(BODY).hexdigest(),
+        }
+    }
+    assert capsys.readouterr().out == ""
+
+
+def test_a_file_is_located_once_and_told_before_it_is_downloaded(plan, hub, capsys):
+    known = Catalogue([hub.row(bytes=len(BODY))])
+    found = locate_all(plan("auto", "some/model"), known)
+    assert found["some/model"]["edition"] == "reference"
+    assert capsys.readouterr().out == "fetching some/model (10.2 kB) from some/model\n"
+    assert sum(line.startswith("GET") for line in hub.asked) == 1
+    locate_all(plan("auto", "some/model"), known)
+    assert capsys.readouterr().out == ""
+
+
+def test_each_file_is_asked_for_once_however_many_cells_need_it(plan, monkeypatch):
+    asked = []
+
+    def stand_in(row, edition):
+        asked.append(row.id)
+        return CheckpointFile(row, Path("x"), Edition.REPLICA, "aa")
+
+    monkeypatch.setattr(files, "locate", stand_in)
+    locate_all(plan("replica", "rvc/hubert-base", "rvc/rmvpe"), catalogue())
+    assert asked == ["rvc/hubert-base", "rvc/rmvpe"]
 
 
 def test_what_cannot_be_had_is_told_and_keeps_nothing_else_back(plan):
     found = locate_all(plan("reference", "torchaudio/wav", "no/such"), catalogue())
-    assert "its row names no file on the hub" in found["torchaudio/wav"]["problem"]
+    assert "torchaudio/wav was not fetched: " in found["torchaudio/wav"]["problem"]
     assert "'no/such' is not a known checkpoint" in found["no/such"]["problem"]
 
 

@@ -30,7 +30,8 @@ some_pythons = st.sets(st.sampled_from(PYTHONS))
 
 
 @pytest.fixture
-def world(fake_releases, release):
+def world(fake_releases, release, monkeypatch):
+    """The libraries that this index has; what others the axes have is no matter of planning."""
     built = ("3.9", "3.10", "3.11", "3.12")
     ultralytics = ("8.1.0", "8.2.63", "8.2.64", "8.3.161", "8.3.162", "8.4.190")
     projects = {
@@ -46,6 +47,8 @@ def world(fake_releases, release):
         "ultralytics": [release(version, requires=">=3.8") for version in ultralytics],
         "torchaudio": [release(version, *built) for version in ("2.5.1", "2.6.0", "2.11.0")],
     }
+    known = tuple(row for row in axes.LIBRARIES if row.name in projects)
+    monkeypatch.setattr(axes, "LIBRARIES", known)
     machine = ("3.10", "3.11", "3.12", "3.13")
     return World(fake_releases(projects), machine.__contains__, catalogue())
 
@@ -77,8 +80,9 @@ def test_a_cell_is_named_by_what_it_is(world):
         "py3.11-torch2.15.0-fairseq0.12.2",
         "py3.12-torch2.15.0-ultralytics8.1.0",
     ]
-    assert ids(plan)[-2:] == [
+    assert ids(plan)[-3:] == [
         "py3.12-torch2.15.0-ultralytics8.4.190",
+        "py3.12-torch2.15.0-torch2.15.0",
         "py3.12-torch2.15.0-torchaudio2.11.0",
     ]
 
@@ -94,6 +98,15 @@ def test_a_paired_library_has_one_cell_a_torch(world):
     ]
 
 
+def test_torch_itself_is_a_library_paired_with_torch_and_required_once(world):
+    plan = make_plan(HEADING, Selection(library=("torch",)), world)
+    assert [(cell.torch, cell.version) for cell in plan.cells] == [
+        (torch, torch) for torch in ("2.5.1", "2.6.0", "2.15.0", "2.8.0")
+    ]
+    assert plan.cells[0].id == "py3.12-torch2.5.1-torch2.5.1"
+    assert plan.cells[0].requirements == ("torch==2.5.1",)
+
+
 def test_a_library_is_installed_with_its_pairs_and_companions():
     found = requirements(axes.library("fairseq"), "0.12.2", "2.5.1")
     assert found == ("torch==2.5.1", "fairseq==0.12.2", "torchaudio==2.5.1", "numpy<2")
@@ -103,12 +116,13 @@ def test_what_no_policy_touches_is_checked_once(world):
     plan = make_plan(HEADING, Selection(torch=("2.5.1",), library=("torchaudio",)), world)
     assert {check.policy for check in plan.cells[0].checks} == {"stock"}
     plan = make_plan(HEADING, Selection(torch=("2.5.1",), library=("fairseq",)), world)
-    assert [c.policy for c in plan.cells[0].checks] == ["stock", "patched", "allowlisted", "strict"]
+    policies = dict.fromkeys(check.policy for check in plan.cells[0].checks)
+    assert list(policies) == ["stock", "patched", "allowlisted", "strict"]
 
 
 def test_a_cell_without_a_check_is_not_built(world):
     plan = make_plan(HEADING, Selection(policy=("strict",)), world)
-    assert {cell.library for cell in plan.cells} == {"fairseq", "ultralytics"}
+    assert {cell.library for cell in plan.cells} == {"fairseq", "torch", "ultralytics"}
 
 
 def test_a_torch_without_wheels_for_any_python_that_fits_is_said(world, fake_releases, release):
@@ -128,15 +142,16 @@ def test_the_nightly_is_pinned_to_its_build(world, fake_releases, release):
     assert plan.torch == ("2.16.0.dev20261119",)
     assert "py3.12-torch2.16.0.dev20261119-ultralytics8.1.0" in ids(plan)
     assert "torchvision>=0.0.dev0" in plan.cells[1].requirements
+    assert f"py3.12-torch{plan.torch[0]}-torch{plan.torch[0]}" in ids(plan)
 
 
 @pytest.mark.parametrize(
     ("selection", "count"),
     [
-        (Selection(torch=("2.5",)), 8),
+        (Selection(torch=("2.5",)), 9),
         (Selection(torch=("2.5.1", "2.15.0"), library=("ultralytics==8.1.0",)), 2),
         (Selection(library=("ultralytics==8.1.0", "ultralytics")), 24),
-        (Selection(cell=("*torch2.6.0*", "*-fairseq*")), 11),
+        (Selection(cell=("*torch2.6.0*", "*-fairseq*")), 12),
         (Selection(torch=("2.5.1",), library=("ultralytics",), cell=("*8.3*",)), 2),
     ],
 )
@@ -158,7 +173,7 @@ def test_a_selection_narrows_the_plan(world, selection, count):
         (Selection(policy=("stict",)), r"not a known policy.*Did you mean 'strict'\?"),
         (
             Selection(cell=("py3.12-torch2.6.0-ultralytics8.1",)),
-            r"no cell matches .*matrix plan` lists the 32 .*mean '.*torch2.6.0-ultralytics8.1.0'",
+            r"no cell matches .*matrix plan` lists the 36 .*mean '.*torch2.6.0-ultralytics8.1.0'",
         ),
     ],
 )

@@ -1,8 +1,8 @@
-"""pyannote.audio: who speaks when, saved through lightning."""
+"""pyannote.audio: who speaks when, in the form of lightning's checkpoints."""
 
 from __future__ import annotations
 
-from pytest_torchcompat.checkpoints.catalogue import Checkpoint, HubFile
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint, HubFile, Replica
 
 _GLOBALS = (
     "pyannote.audio.core.task.Problem",
@@ -11,6 +11,14 @@ _GLOBALS = (
     "torch.torch_version.TorchVersion",
 )
 _KNOWN_BY = "reports of its users, who allowed these and no more"
+_SAVED_BY = (
+    "pyannote.audio==3.1.1",
+    "torch==2.5.1",
+    "torchaudio==2.5.1",
+    "pytorch-lightning==2.0.9",
+    "numpy<2",
+    "setuptools<81",
+)
 
 ROWS = (
     Checkpoint(
@@ -28,6 +36,11 @@ ROWS = (
         ),
         sha256="366edf44f4c80889a3eb7a9d7bdf02c4aede3127f7dd15e274dcdb826b143c56",
         bytes=26_645_418,
+        replica=Replica(
+            filename="pyannote/wespeaker-voxceleb-resnet34-lm.bin",
+            sha256="ab1439d780cb59fbcd8e94194f85918317a6599ffc6bcd2729e3f66131ec418b",
+            saved_by=_SAVED_BY,
+        ),
         globals=_GLOBALS,
         globals_known_by=_KNOWN_BY,
     ),
@@ -49,6 +62,11 @@ ROWS = (
         ),
         sha256="da85c29829d4002daedd676e012936488234d9255e65e86dfab9bec6b1729298",
         bytes=5_905_440,
+        replica=Replica(
+            filename="pyannote/segmentation-3.0.bin",
+            sha256="8afbe3621f8ecd5570b0d16c0272e6b2c496de9c27f386ca832f9e422f6a6444",
+            saved_by=_SAVED_BY,
+        ),
         globals=_GLOBALS,
         globals_known_by=_KNOWN_BY,
     ),

@@ -8,7 +8,17 @@ REPO = "lj1995/VoiceConversionWebUI"
 _MAY_2023 = "88e42f0cb3662ddc0dd263a4814206ce96d53214"
 _V2 = "e6d0c1a17da07c33557852f9dfa2bd44cc75737d"
 _UVR5 = "e992cb1bc5d777fcddce20735a899219b1d46aba"
-_NONE_EXPECTED = "nothing but tensors is expected, by how they are read; not seen in the real file"
+_SCAN = "the hub's scan of the file, or of one with its name and size: nothing but tensors"
+_SIZE = "its size, which halves alone explain to the byte, and the hub's scans of its siblings"
+# numba is a candidate that rvc pins; named here, it is allowed.
+_SAVED_BY = (
+    "rvc==0.3.5",
+    "torch==2.5.1",
+    "librosa==0.10.2.post1",
+    "numba==0.59.0rc1",
+    "numpy<2",
+    "tqdm",
+)
 
 _HUBERT = Checkpoint(
     id="rvc/hubert-base",
@@ -38,11 +48,18 @@ _RMVPE = Checkpoint(
     sources=(HubFile(REPO, _MAY_2023, "rmvpe.pt"),),
     sha256="6d62215f4306e3ca278246188607209f09af3dc77ed4232efdd069798c4ec193",
     bytes=181_184_272,
-    globals_known_by="third parties' scans: nothing but tensors",
+    replica=Replica(
+        "rvc/rmvpe.pt",
+        "9aeeb53ab7c1a5b5750d3b4ac5100f53b173e4af25c35bf0bd1fe421dd34a809",
+        _SAVED_BY,
+    ),
+    globals_known_by=_SCAN,
 )
 
 
-def _pretrained(name: str, why: str, version: str, sha256: str, size: int) -> Checkpoint:
+def _pretrained(  # noqa: PLR0913, PLR0917 - a row's values
+    name: str, why: str, version: str, sha256: str, size: int, replica: str
+) -> Checkpoint:
     revision = _MAY_2023 if version == "v1" else _V2
     folder = "pretrained" if version == "v1" else "pretrained_v2"
     return Checkpoint(
@@ -54,7 +71,8 @@ def _pretrained(name: str, why: str, version: str, sha256: str, size: int) -> Ch
         sources=(HubFile(REPO, revision, f"{folder}/{name}.pth"),),
         sha256=sha256,
         bytes=size,
-        globals_known_by=_NONE_EXPECTED,
+        replica=Replica(f"rvc/{name}-{version}.pth", replica, _SAVED_BY),
+        globals_known_by=_SIZE if version == "v1" else _SCAN,
     )
 
 
@@ -65,6 +83,7 @@ _PRETRAINED = (
         "v1",
         "9115654aeef1995f7dd3c6fc4140bebbef0ca9760bed798105a2380a34299831",
         72_909_665,
+        "cbdb93b8a6a790f8bf65960b77f2dac135646b94727601b987b85e499f860105",
     ),
     _pretrained(
         "f0D40k",
@@ -72,6 +91,7 @@ _PRETRAINED = (
         "v1",
         "7d4f5a441594b470d67579958b2fd4c6b992852ded28ff9e72eda67abcebe423",
         109_978_943,
+        "7968113f3e595f357a5642df712a6fc7102984fd3859c5a21bd78d228943c36b",
     ),
     _pretrained(
         "f0G40k",
@@ -79,6 +99,7 @@ _PRETRAINED = (
         "v2",
         "3b2c44035e782c4b14ddc0bede9e2f4a724d025cd073f736d4f43708453adfcb",
         73_106_273,
+        "3e3f19090e6949bd5e5eef6106774d4ddd661ad707b28286aa4415b9e1671d55",
     ),
     _pretrained(
         "f0D40k",
@@ -86,20 +107,31 @@ _PRETRAINED = (
         "v2",
         "6b6ab091e70801b28e3f41f335f2fc5f3f35c75b39ae2628d419644ec2b0fa09",
         142_875_703,
+        "9949be1439c9b7108a9acbc24019b4a0fd473e910f69ce457fd896961e8a7298",
     ),
 )
 
 
-def _uvr5(name: str, filename: str, why: str, sha256: str, revision: str | None) -> Checkpoint:
+def _uvr5(  # noqa: PLR0913, PLR0917 - a row's values
+    name: str,
+    filename: str,
+    why: str,
+    sha256: str,
+    replica: str,
+    revision: str | None = None,
+    size: int | None = None,
+) -> Checkpoint:
     return Checkpoint(
         id=f"rvc/uvr5-{name}",
         library="torch",
         why=why,
-        # Nobody has established the licence of these weights, nor their size.
+        # Nobody has established the licence of these weights, nor the size of all but one.
         used_by=("RVC",),
         sources=(HubFile(REPO, revision, f"uvr5_weights/{filename}"),),
         sha256=sha256,
-        globals_known_by=_NONE_EXPECTED,
+        bytes=size,
+        replica=Replica(f"rvc/{filename}", replica, _SAVED_BY),
+        globals_known_by=_SCAN,
     )
 
 
@@ -110,42 +142,44 @@ _SEPARATORS = (
         "HP2_all_vocals.pth",
         "takes the voice out of a song",
         "39796caa5db18d7f9382d8ac997ac967bfd85f7761014bb807d2543cc844ef05",
-        _UVR5,
+        "26c4c9faaf501803d382cc4ac2922456eb065a635d6927120a5f39a50de2edad",
+        revision=_UVR5,
     ),
     _uvr5(
         "hp3",
         "HP3_all_vocals.pth",
         "takes the voice out of a song, tuned otherwise than HP2",
         "45e6b65199e781b4a6542002699be9f19cd3d1cb7d1558bc2bfbcd84674dfe28",
-        None,
+        "c1749d2cf73d365ce34a60a9c4eafbcfa0c372469be453b84e3fda87d924422b",
     ),
     _uvr5(
         "hp5",
         "HP5_only_main_vocal.pth",
         "takes the leading voice out of a song",
         "5908891829634926119720241e8573d97cbeb8277110a7512bdb0bd7563258ee",
-        None,
+        "cba7c67af6cc8e48fbea125b91483346a63f9d28420b20317eefae8217334c5d",
+        size=63_454_827,  # of a copy with this sha256
     ),
     _uvr5(
         "deecho-aggressive",
         "VR-DeEchoAggressive.pth",
         "takes strong echo off a voice",
         "8c8fd1582f9aabc363e47af62ddb88df6cae7e064cae75bbf041a067a5e0aee2",
-        None,
+        "8841731f3738360fd880db076a822911621cc1c5db9a7c1cae428cb1d5383230",
     ),
     _uvr5(
         "deecho-dereverb",
         "VR-DeEchoDeReverb.pth",
         "takes echo and reverberation off a voice",
         "01376dd2a571bf3cb9cced680732726d2d732609d09216a610b0d110f133febe",
-        None,
+        "da6e01b5a85574ac6a0432a2047581009c526dd9661b81c48844790cb19855c1",
     ),
     _uvr5(
         "deecho-normal",
         "VR-DeEchoNormal.pth",
         "takes echo off a voice",
         "56aba59db3bcdd14a14464e62f3129698ecdea62eee0f003b9360923eb3ac79e",
-        None,
+        "dc61881c79b5bcca77b87ae7f1e1e6841ba7a77bc2c5cedca610f57f792d31e5",
     ),
 )
 

@@ -5,6 +5,18 @@ from __future__ import annotations
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint, Replica, UrlFile
 
 _ASSETS = "https://github.com/ultralytics/assets/releases/download"
+# opencv-python needs libGL, which a bare machine lacks.
+_OPENCV = "opencv-python-headless"
+
+_OF_TORCH = (
+    "torch.nn.modules.activation.SiLU",
+    "torch.nn.modules.batchnorm.BatchNorm2d",
+    "torch.nn.modules.container.ModuleList",
+    "torch.nn.modules.container.Sequential",
+    "torch.nn.modules.conv.Conv2d",
+    "torch.nn.modules.pooling.MaxPool2d",
+    "torch.nn.modules.upsampling.Upsample",
+)
 
 ROWS = (
     Checkpoint(
@@ -23,16 +35,10 @@ ROWS = (
         replica=Replica(
             filename="ultralytics-yolov8n.pt",
             sha256="c8f426f6dd1fb60b44070d9372450721285f863d392ed378960ebedf1b62091b",
-            saved_by=("ultralytics==8.1.0", "torch==2.5.1", "opencv-python-headless"),
+            saved_by=("ultralytics==8.1.0", "torch==2.5.1", _OPENCV),
         ),
         globals=(
-            "torch.nn.modules.activation.SiLU",
-            "torch.nn.modules.batchnorm.BatchNorm2d",
-            "torch.nn.modules.container.ModuleList",
-            "torch.nn.modules.container.Sequential",
-            "torch.nn.modules.conv.Conv2d",
-            "torch.nn.modules.pooling.MaxPool2d",
-            "torch.nn.modules.upsampling.Upsample",
+            *_OF_TORCH,
             "ultralytics.nn.modules.block.Bottleneck",
             "ultralytics.nn.modules.block.C2f",
             "ultralytics.nn.modules.block.DFL",
@@ -53,6 +59,58 @@ ROWS = (
         sources=(UrlFile(f"{_ASSETS}/v0.0.0/yolov8n.pt"),),
         sha256="31e20dde3def09e2cf938c7be6fe23d9150bbbe503982af13345706515f2ef95",
         bytes=6_534_387,
+        replica=Replica(
+            filename="ultralytics/yolov8n-2023.pt",
+            sha256="487d30088c2e7a420944c65ba11a6a18213c7e5b5627f2a918fa99cd3aa6ffc7",
+            saved_by=("ultralytics==8.0.0", "torch==2.5.1", _OPENCV, "setuptools<81", "numpy<2"),
+        ),
+        globals=(
+            *_OF_TORCH,
+            "ultralytics.nn.modules.Bottleneck",
+            "ultralytics.nn.modules.C2f",
+            "ultralytics.nn.modules.Concat",
+            "ultralytics.nn.modules.Conv",
+            "ultralytics.nn.modules.DFL",
+            "ultralytics.nn.modules.Detect",
+            "ultralytics.nn.modules.SPPF",
+            "ultralytics.nn.tasks.DetectionModel",
+        ),
+        globals_known_by="measured on a model of the same architecture that 8.0.0 saved; a third"
+        " party's allow-list for yolov8n.pt has the same names; not seen in the real file",
+    ),
+    Checkpoint(
+        id="ultralytics/yolov8n-seg",
+        library="ultralytics",
+        why="a segmenter whose pickle calls getattr, which no allow-list should hold as it is",
+        licence="AGPL-3.0",
+        used_by=("ultralytics",),
+        # The release that ultralytics 8.1.0 downloads its models from.
+        sources=(UrlFile(f"{_ASSETS}/v8.1.0/yolov8n-seg.pt"),),
+        replica=Replica(
+            filename="ultralytics/yolov8n-seg.pt",
+            sha256="05cd1f8dcf6fc34d5504cc035bf4c2135953a763b1b08955112a2be97decee32",
+            saved_by=("ultralytics==8.1.0", "torch==2.5.1", _OPENCV),
+        ),
+        # And builtins.getattr, for Detect.forward in its head: to register that is to let a pickle
+        # reach whatever an allowed object leads to.
+        globals=(
+            *_OF_TORCH,
+            "torch.nn.modules.conv.ConvTranspose2d",
+            "ultralytics.nn.modules.block.Bottleneck",
+            "ultralytics.nn.modules.block.C2f",
+            "ultralytics.nn.modules.block.DFL",
+            "ultralytics.nn.modules.block.Proto",
+            "ultralytics.nn.modules.block.SPPF",
+            "ultralytics.nn.modules.conv.Concat",
+            "ultralytics.nn.modules.conv.Conv",
+            "ultralytics.nn.modules.head.Detect",
+            "ultralytics.nn.modules.head.Segment",
+            "ultralytics.nn.tasks.SegmentationModel",
+            "ultralytics.utils.IterableSimpleNamespace",
+        ),
+        globals_known_by="measured on a model of the same architecture that 8.1.0's own"
+        " strip_optimizer saved; its maintainers say that the published one has getattr; not seen"
+        " in the real file",
     ),
     Checkpoint(
         id="ultralytics/yolo11n",
@@ -63,5 +121,29 @@ ROWS = (
         sources=(UrlFile(f"{_ASSETS}/v8.3.0/yolo11n.pt"),),
         sha256="0ebbc80d4a7680d14987a577cd21342b65ecfd94632bd9a8da63ae6417644ee1",
         bytes=5_613_764,
+        replica=Replica(
+            filename="ultralytics/yolo11n.pt",
+            sha256="9c1babf6c4aee9a08f05cacd988d9724a3e138115fe596bd480d6e60e6c8356d",
+            saved_by=("ultralytics==8.3.0", "torch==2.5.1", _OPENCV),
+        ),
+        globals=(
+            *_OF_TORCH,
+            "torch.nn.modules.linear.Identity",
+            "ultralytics.nn.modules.block.Attention",
+            "ultralytics.nn.modules.block.Bottleneck",
+            "ultralytics.nn.modules.block.C2PSA",
+            "ultralytics.nn.modules.block.C3k",
+            "ultralytics.nn.modules.block.C3k2",
+            "ultralytics.nn.modules.block.DFL",
+            "ultralytics.nn.modules.block.PSABlock",
+            "ultralytics.nn.modules.block.SPPF",
+            "ultralytics.nn.modules.conv.Concat",
+            "ultralytics.nn.modules.conv.Conv",
+            "ultralytics.nn.modules.conv.DWConv",
+            "ultralytics.nn.modules.head.Detect",
+            "ultralytics.nn.tasks.DetectionModel",
+        ),
+        globals_known_by="measured on a model of the same architecture that 8.3.0 saved; a third"
+        " party's allow-list for YOLO11 has the same names; not seen in the real file",
     ),
 )
