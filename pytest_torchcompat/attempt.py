@@ -200,6 +200,7 @@ def record_of(check: Check, result: Result) -> Record:
 
 
 def _from_attempt(base: Record, check: Check, found: Attempt) -> Record:
+    # A library may read a file again once it has allowed what it needs: the last read counts.
     reads = [load for load in found.loads if load.sha256 == check.file.sha256]
     return base.changed(
         outcome=classify(found, check.policy, bool(check.shims)),
@@ -207,8 +208,8 @@ def _from_attempt(base: Record, check: Check, found: Attempt) -> Record:
         stage=found.stage,
         exception=found.exception,
         message=found.message,
-        globals=reads[0].globals if reads else (),
-        allowed_by_library=reads[0].allowed_by_library if reads else (),
+        globals=reads[-1].globals if reads else (),
+        allowed_by_library=reads[-1].allowed_by_library if reads else (),
         overridden=tuple(load.site for load in found.loads if load.overridden),
         seconds={name: round(value, 6) for name, value in found.seconds.items()},
         fingerprint=found.fingerprint,

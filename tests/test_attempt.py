@@ -128,6 +128,16 @@ def test_only_the_file_itself_speaks_for_the_globals(tmp_path):
     assert record_of(check(tmp_path), Returned(found, "")).globals == ("a.B",)
 
 
+def test_the_last_read_of_the_file_says_what_the_library_allowed(tmp_path):
+    allowing = Load(
+        *(Policy.STRICT, "app.py:2", "app.py:2", "a.pt", "ff", ("a.B",)),
+        allowed_by_library=("a.B",),
+    )
+    found = Attempt(Stage.FORWARD, loads=(load("refused"), allowing))
+    record = record_of(check(tmp_path), Returned(found, ""))
+    assert (record.outcome, record.allowed_by_library) == (Outcome.PASS, ("a.B",))
+
+
 @pytest.fixture
 def attempts():
     pytest.importorskip("torch")

@@ -11,6 +11,7 @@ from typing import Union
 from pytest_torchcompat.errors import CatalogueError, unknown_name
 
 REPLICAS = Path(__file__).parent / "replicas"
+_SMALL, _TINY = 100_000, 1_000
 
 
 class Edition(str, Enum):
@@ -36,12 +37,20 @@ class HubFile:
     filename: str
     gated: bool = False
 
+    def __str__(self) -> str:
+        """Name the file and its commit in a few words."""
+        commit = self.revision[:12] if self.revision else "commit unknown"
+        return f"{self.repo}/{self.filename}@{commit}"
+
 
 @dataclass(frozen=True)
 class UrlFile:
     """A file at a plain URL, which promises nothing: its sha256 is what pins it."""
 
     url: str
+
+    def __str__(self) -> str:
+        return self.url
 
 
 @dataclass(frozen=True)
@@ -121,15 +130,48 @@ class Checkpoint:
     pickled: bool = True
     tolerance: float = 1e-3
 
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """The sha256 of the reference and of the replica, as far as they are known."""
+        replica = self.replica.sha256 if self.replica else None
+        return tuple(sha256 for sha256 in (self.sha256, replica) if sha256)
+
+    @property
+    def sizes(self) -> tuple[int | None, ...]:
+        """The bytes of the file and of those beside it, ``None`` where nobody knows."""
+        return (self.bytes, *(each.bytes for each in self.beside))
+
+    @property
+    def size(self) -> str:
+        """The size with the files beside it, in words."""
+        known = [each for each in self.sizes if each is not None]
+        if not known:
+            return "unknown"
+        words = in_megabytes(sum(known))
+        return words if len(known) == len(self.sizes) else f"over {words}"
+
 
 @dataclass(frozen=True)
 class CheckpointFile:
-    """A checkpoint's file on this machine, its bytes known by their sha256."""
+    """
+    A checkpoint's file on this machine, its bytes known by their sha256.
+
+    ``established`` is what its download established of the values that the row leaves unknown, as
+    the row would state them.
+    """
 
     checkpoint: Checkpoint
     path: Path
     edition: Edition
     sha256: str
+    established: tuple[str, ...] = ()
+
+
+def in_megabytes(count: int) -> str:
+    """Return a number of bytes as MB, or in a smaller unit where that would be next to nothing."""
+    if count < _TINY:
+        return f"{count} bytes"
+    return f"{count / 1e6:.1f} MB" if count >= _SMALL else f"{count / 1e3:.1f} kB"
 
 
 class Catalogue:
@@ -142,6 +184,9 @@ class Catalogue:
 
     def __iter__(self) -> Iterator[Checkpoint]:
         return iter(self._rows.values())
+
+    def __contains__(self, identifier: object) -> bool:
+        return identifier in self._rows
 
     def add(self, row: Checkpoint) -> None:
         """Add a row; raises ``CatalogueError`` when its id is taken."""
@@ -170,5 +215,9 @@ class Catalogue:
         """Map the hash of each known file, side files too, to the globals that it needs."""
         beside = [each for row in self for each in row.beside]
         hashes = {name for each in beside for name in (each.sha256, each.replica_sha256) if name}
-        rows = {sha256: row.globals for sha256, row in self.by_sha256().items()}
-        return {**dict.fromkeys(hashes, ()), **rows}
+        found: dict[str, tuple[str, ...]] = dict.fromkeys(hashes, ())
+        for row in self:
+            # One file can have several rows, such as a project's own copy of a reference.
+            for sha256 in row.hashes:
+                found[sha256] = tuple(dict.fromkeys((*found.get(sha256, ()), *row.globals)))
+        return found

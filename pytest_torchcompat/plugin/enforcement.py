@@ -57,7 +57,7 @@ def held_for(node: pytest.Item | pytest.Collector, policy: Policy | None) -> Ite
 
     def keep(load: Load) -> None:
         state.loads.append(load)
-        note(node, load.to_dict())
+        note(node, {**load.to_dict(), **state.named(load.sha256)})
 
     try:
         with applied(policy, state.rules, keep):

@@ -37,25 +37,18 @@ def torchcompat_policy(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def torchcompat_checkpoint(request: pytest.FixtureRequest) -> CheckpointFile:
     """The file of the checkpoint that the test's marker names, verified."""
-    ids = marks.checkpoint_ids(request.node)
-    identifier = getattr(request, "param", ids[0] if ids else None)
-    if identifier is None:
+    names = marks.checkpoints(request.node)
+    named = getattr(request, "param", names[0] if names else None)
+    if named is None:
         pytest.fail(NO_CHECKPOINT, pytrace=False)
+    from pytest_torchcompat.plugin.checkpoints import located
+
     try:
-        return _located(request.config, identifier)
+        return located(request.node, named)
     except FetchError as error:
         pytest.fail(f"infra: {error}", pytrace=False)
     except TorchcompatError as error:
         pytest.fail(f"@pytest.mark.torchcompat_checkpoint: {error}", pytrace=False)
-
-
-def _located(config: pytest.Config, identifier: str) -> CheckpointFile:
-    from pytest_torchcompat.checkpoints.fetch import locate
-    from pytest_torchcompat.plugin.state import state_of
-
-    state = state_of(config)
-    row = state.catalogue.get(identifier)
-    return locate(row, state.settings.edition, state.settings.cache)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -50,16 +50,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     names = policies_for(metafunc.definition, metafunc.fixturenames)
     if len(names) > 1 or marks.policies(metafunc.definition):
         _parametrize(metafunc, "torchcompat_policy", [name.value for name in names], "session")
-    ids = marks.checkpoint_ids(metafunc.definition)
-    if len(ids) > 1:
-        _parametrize(metafunc, "torchcompat_checkpoint", list(ids), "function")
+    named = marks.checkpoints(metafunc.definition)
+    if len(named) > 1:
+        _parametrize(metafunc, "torchcompat_checkpoint", named, "function")
 
 
-def _parametrize(metafunc: pytest.Metafunc, name: str, values: list[str], scope: Any) -> None:
+def _parametrize(metafunc: pytest.Metafunc, name: str, values: Sequence[Any], scope: Any) -> None:
     if name not in metafunc.fixturenames:
         metafunc.fixturenames.append(name)
     # Of session scope, so that pytest runs all tests of one policy before those of the next.
-    metafunc.parametrize(name, values, indirect=True, ids=values, scope=scope)
+    metafunc.parametrize(name, values, indirect=True, ids=list(map(str, values)), scope=scope)
 
 
 @pytest.hookimpl(wrapper=True)

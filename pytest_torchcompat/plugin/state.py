@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import pytest
 
-from pytest_torchcompat.checkpoints.catalogue import Catalogue, Checkpoint
+from pytest_torchcompat.checkpoints.catalogue import Catalogue, Checkpoint, CheckpointFile
+from pytest_torchcompat.checkpoints.hashes import notes_folder, remembered_sha256
+from pytest_torchcompat.checkpoints.project import add_project_rows
 from pytest_torchcompat.errors import CatalogueError
 from pytest_torchcompat.libraries import Libraries
 from pytest_torchcompat.plugin.options import SETTINGS, Settings
@@ -16,13 +19,35 @@ from pytest_torchcompat.policies.rules import Load, Rules
 
 @dataclass
 class State:
-    """Made when a test first needs it, so that a plain session pays nothing for it."""
+    """
+    Made when a test first needs it, so that a plain session pays nothing for it.
+
+    ``known`` is what the rules register for each file, by its sha256; ``files`` are the files that
+    tests asked for. Both grow while a policy holds, which then sees the addition.
+    """
 
     settings: Settings
     catalogue: Catalogue
     libraries: Libraries
+    known: dict[str, tuple[str, ...]]
     rules: Rules
     loads: list[Load] = field(default_factory=list)
+    files: dict[str, CheckpointFile] = field(default_factory=dict)
+
+    def learn(self, file: CheckpointFile) -> None:
+        """Let ``allowlisted`` register for a file what its row lists, whoever established it."""
+        self.files[file.sha256] = file
+        self.learn_globals(file.sha256, file.checkpoint)
+
+    def named(self, sha256: str) -> dict[str, str]:
+        """Say of which checkpoint, in which edition, a test got the file with a hash."""
+        file = self.files.get(sha256)
+        return {"checkpoint": file.checkpoint.id, "edition": file.edition.value} if file else {}
+
+    def learn_globals(self, sha256: str, row: Checkpoint) -> None:
+        """Note that a row's globals are those of the file with a hash."""
+        names = (*self.known.get(sha256, ()), *row.globals)
+        self.known[sha256] = tuple(dict.fromkeys(names))
 
 
 STATE = pytest.StashKey[State]()
@@ -35,27 +60,47 @@ def state_of(config: pytest.Config) -> State:
     return config.stash[STATE]
 
 
-def _add(rows: Catalogue, more: Iterable[Checkpoint]) -> None:
-    try:
-        for row in more:
-            rows.add(row)
-    except CatalogueError as error:
-        raise pytest.UsageError(str(error)) from error
-
-
 def _made(config: pytest.Config) -> State:
-    from pytest_torchcompat.checkpoints.rows import catalogue
-
-    rows = catalogue()
-    for more in config.hook.pytest_torchcompat_checkpoints(config=config):
-        _add(rows, more)
+    rows = _catalogue(config)
     adapters = config.hook.pytest_torchcompat_libraries(config=config)
     settings = config.stash[SETTINGS]
+    known = dict(rows.globals_by_sha256())
     rules = Rules(
-        known=rows.globals_by_sha256(),
+        known=known,
+        verified=frozenset(known),
         allow=settings.allow,
         trust=settings.trust,
         root=config.rootpath,
     )
     libraries = Libraries(library for more in adapters for library in more)
-    return State(settings, rows, libraries, rules)
+    state = State(settings, rows, libraries, known, rules)
+    _learn_local(state)
+    return state
+
+
+def _catalogue(config: pytest.Config) -> Catalogue:
+    from pytest_torchcompat.checkpoints.rows import catalogue
+
+    rows = catalogue()
+    try:
+        add_project_rows(rows, config.rootpath)
+        for more in config.hook.pytest_torchcompat_checkpoints(config=config):
+            _add(rows, more)
+    except CatalogueError as error:
+        raise pytest.UsageError(str(error)) from error
+    return rows
+
+
+def _add(rows: Catalogue, more: Iterable[Checkpoint]) -> None:
+    for row in more:
+        rows.add(row)
+
+
+def _learn_local(state: State) -> None:
+    """Know the project's own files before a test names them, whichever test comes first."""
+    for row in state.catalogue:
+        if row.local and row.globals and not row.sha256:
+            # One that is not there, or cannot be read, is told where a test asks for it.
+            with contextlib.suppress(OSError):
+                notes = notes_folder(state.settings.cache)
+                state.learn_globals(remembered_sha256(row.local.path, notes), row)

@@ -59,8 +59,8 @@ class Subject:
             library=self.file.checkpoint.library,
             policy=self.policy.value,
             shims=self.shims,
-            globals=reads[0].globals if reads else (),
-            allowed_by_library=reads[0].allowed_by_library if reads else (),
+            globals=reads[-1].globals if reads else (),
+            allowed_by_library=reads[-1].allowed_by_library if reads else (),
             overridden=tuple(load.site for load in reads if load.overridden),
             outcome=Outcome.SHIMMED if self.shims else Outcome.PASS,
         )

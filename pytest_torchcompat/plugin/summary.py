@@ -106,7 +106,8 @@ def site_lines(mine: list[dict[str, Any]], all_loads: list[dict[str, Any]]) -> I
     for load in mine:
         via = f" -> {load['site']}" if load["site"] != load["caller"] else ""
         ok = load["outcome"] == "ok"
-        yield f"{load['caller']}{via}   {load['file']}{'   ok' if ok else ''}"
+        what = f" = {load['checkpoint']} ({load['edition']})" if "checkpoint" in load else ""
+        yield f"{load['caller']}{via}   {load['file']}{what}{'   ok' if ok else ''}"
         if load["overridden"]:
             yield "    its explicit weights_only=False was overridden"
         if not ok:

@@ -16,12 +16,15 @@ class Rules:
     """
     What a policy may register and what it may execute.
 
-    ``known`` maps the sha256 of each verified file to the globals that it needs, ``allow`` are
-    names that the user allowed for every file, ``trust`` are globs of paths, or hashes, that
-    ``patched`` may execute. ``root`` is the project's folder, for naming its own call sites.
+    ``known`` maps the sha256 of a file to the globals that its row lists, ``verified`` are the
+    hashes that a row states: a hash that was only established here can be that of any file.
+    ``allow`` are names that the user allowed for every file, ``trust`` are globs of paths, or
+    hashes, that ``patched`` may execute. ``root`` is the project's folder, for naming its own call
+    sites.
     """
 
     known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    verified: frozenset[str] = frozenset()
     allow: tuple[str, ...] = ()
     trust: tuple[str, ...] = ()
     root: Path | None = None
@@ -34,7 +37,7 @@ class Rules:
         """Whether ``patched`` may execute a file: it is verified, or the user named it."""
         names = (*names, sha256)
         named = any(fnmatch(name, glob) for name in names for glob in self.trust)
-        return sha256 in self.known or named
+        return sha256 in self.verified or named
 
 
 @dataclass(frozen=True)

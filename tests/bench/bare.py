@@ -30,7 +30,7 @@ def main(request: dict[str, Any]) -> None:
     prepare(library, tuple(request["shims"]))
     rows = catalogue()
     known = {sha256: row.globals for sha256, row in rows.by_sha256().items()}
-    rules = Rules(known=known, root=Path.cwd())
+    rules = Rules(known=known, verified=frozenset(known), root=Path.cwd())
     works = []
     for checkpoint, policy in request["checks"]:
         file = locate(rows.get(checkpoint), "replica")

@@ -9,7 +9,11 @@ from pytest_torchcompat.checkpoints.catalogue import (
     Catalogue,
     Checkpoint,
     Edition,
+    HubFile,
     Replica,
+    SideFile,
+    UrlFile,
+    in_megabytes,
 )
 from pytest_torchcompat.errors import CatalogueError, UnknownNameError
 
@@ -60,3 +64,52 @@ def test_a_replica_lies_in_the_package():
 
 def test_an_edition_is_written_as_its_value():
     assert [edition.value for edition in Edition] == ["reference", "replica", "local"]
+
+
+def test_an_id_can_be_asked_for():
+    known = Catalogue([row("a/b")])
+    assert "a/b" in known
+    assert "a/c" not in known
+
+
+def test_the_globals_of_a_file_are_those_of_all_its_rows():
+    replica = Replica("small.pt", "bb", ("torch==2.5.1",))
+    beside = (SideFile("config.json", "cc", replica_sha256="dd"),)
+    first = row("a", sha256="aa", globals=("x.A",), replica=replica, beside=beside)
+    known = Catalogue([first, row("mine", sha256="aa", globals=("x.B",)), row("bare")])
+    assert known.globals_by_sha256() == {
+        "aa": ("x.A", "x.B"),
+        "bb": ("x.A",),
+        "cc": (),
+        "dd": (),
+    }
+
+
+@pytest.mark.parametrize(
+    ("own", "beside", "words"),
+    [
+        (189_507_909, (), "189.5 MB"),
+        (1_000_000, (SideFile("a", bytes=500_000),), "1.5 MB"),
+        (1_000_000, (SideFile("a"),), "over 1.0 MB"),
+        (None, (SideFile("a"),), "unknown"),
+    ],
+)
+def test_a_size_counts_the_files_beside_and_says_what_nobody_knows(own, beside, words):
+    assert row(bytes=own, beside=beside).size == words
+
+
+def test_what_is_small_is_told_in_a_smaller_unit():
+    words = [in_megabytes(size) for size in (999, 1_067, 100_000)]
+    assert words == ["999 bytes", "1.1 kB", "0.1 MB"]
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (HubFile("me/voices", "0123456789abcdef" * 2, "v.pt"), "me/voices/v.pt@0123456789ab"),
+        (HubFile("me/voices", None, "v.pt"), "me/voices/v.pt@commit unknown"),
+        (UrlFile("https://example.org/v.pt"), "https://example.org/v.pt"),
+    ],
+)
+def test_a_source_is_named_with_its_commit(source, words):
+    assert str(source) == words

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pytest_torchcompat.checkpoints.catalogue import Catalogue
+from pytest_torchcompat.checkpoints.catalogue import Catalogue, UrlFile
 from pytest_torchcompat.checkpoints.rows import ROWS, catalogue
 
 each_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
@@ -37,20 +37,57 @@ def test_an_id_is_a_subject_and_a_name_that_a_shell_and_a_path_can_carry(row):
 
 
 @each_row
-def test_a_source_is_pinned_to_a_commit_and_has_its_sha256_and_size(row):
-    if row.source is None:
-        return
-    assert re.fullmatch("[0-9a-f]{40}", row.source.revision)
-    assert row.sha256
-    assert row.bytes
+def test_a_source_is_pinned_to_a_commit_or_says_that_nobody_knows_it(row):
+    for source in row.sources:
+        if isinstance(source, UrlFile):
+            assert source.url.startswith("https://")
+        else:
+            assert source.revision is None or re.fullmatch("[0-9a-f]{40}", source.revision)
 
 
 @each_row
-def test_a_sha256_is_64_hex_digits_and_comes_with_a_licence(row):
-    if row.sha256 is None:
-        return
-    assert re.fullmatch("[0-9a-f]{64}", row.sha256)
-    assert row.licence
+def test_a_sha256_is_64_hex_digits(row):
+    known = [row.sha256, *(each.sha256 for each in row.beside)]
+    assert all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256 in known if sha256)
+
+
+@each_row
+def test_what_is_fetched_says_which_system_asks_for_it(row):
+    assert row.used_by or not row.sources
+
+
+@each_row
+def test_terms_come_with_the_licence_whose_terms_they_are(row):
+    assert row.licence or not row.terms
+    assert row.terms.startswith("https://") or not row.terms
+
+
+UVR5 = {
+    "rvc/uvr5-hp2",
+    "rvc/uvr5-hp3",
+    "rvc/uvr5-hp5",
+    "rvc/uvr5-deecho-aggressive",
+    "rvc/uvr5-deecho-dereverb",
+    "rvc/uvr5-deecho-normal",
+}
+NO_SHA256 = {"fairseq/hubert-base-ls960", "fairseq/mhubert-base-vp", "ultralytics/yolov8n-seg"}
+
+
+@pytest.mark.parametrize(
+    ("unknown", "ids"),
+    [
+        (lambda row: not row.sha256, NO_SHA256),
+        (lambda row: None in row.sizes, UVR5 | NO_SHA256 | {"fairseq/wav2vec-small"}),
+        (lambda row: not row.licence, UVR5 | {"fairseq/mhubert-base-vp"}),
+        (
+            lambda row: None in [getattr(source, "revision", "") for source in row.sources],
+            UVR5 - {"rvc/uvr5-hp2"} | {"pyannote/segmentation-3.0"},
+        ),
+    ],
+    ids=["sha256", "size", "licence", "commit"],
+)
+def test_what_nobody_could_establish_is_no_more_than_this(unknown, ids):
+    assert {row.id for row in ROWS if row.sources and unknown(row)} <= ids
 
 
 @each_row

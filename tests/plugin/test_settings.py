@@ -92,5 +92,5 @@ def test_the_markers_are_documented_and_strict_markers_stay_green(project):
     )
     assert project.runpytest_inprocess("--strict-markers", "-p", "no:xdist").ret == 0
     shown = project.runpytest_inprocess("--markers").stdout
-    shown.fnmatch_lines("@pytest.mark.torchcompat_checkpoint(id, [*]more): *")
+    shown.fnmatch_lines("@pytest.mark.torchcompat_checkpoint(id_or_path, [*]more, library=*): *")
     shown.fnmatch_lines("@pytest.mark.torchcompat_policy(name, [*]more): *")

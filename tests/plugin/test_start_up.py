@@ -10,7 +10,9 @@ import pytest
 PROGRAM = """
 import sys, pytest
 code = pytest.main(sys.argv[1:] + ["-q", "-p", "no:cacheprovider"])
-heavy = {"torch", "huggingface_hub", "numpy", "multiprocessing.context"} & set(sys.modules)
+heavy = {"torch", "huggingface_hub", "numpy", "multiprocessing.context", "tomllib", "tomli"}
+heavy |= {"pytest_torchcompat.checkpoints.catalogue", "pytest_torchcompat.checkpoints.project"}
+heavy &= set(sys.modules)
 sys.exit(f"exit {int(code)}, imported {sorted(heavy)}")
 """
 
@@ -29,6 +31,12 @@ def test_start_up_imports_neither_torch_nor_the_hub(tmp_path, arguments):
         check=False,
     )
     assert done.stderr.splitlines()[-1] == "exit 0, imported []"
+
+
+def test_a_projects_rows_are_not_read_before_one_is_needed(pytester):
+    pytester.makepyprojecttoml("[tool.torchcompat]\nnonsense = true")
+    pytester.makepyfile("def test_plain(): pass")
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
 
 
 def test_the_console_script_shows_its_help_without_torch():

@@ -65,7 +65,8 @@ def no_switches(monkeypatch):
 def rules_for(path: Path, **changes) -> Rules:
     from pytest_torchcompat.scan import scan_path
 
-    return Rules(known={scan_path(path).sha256: (NAMESPACE,)}, **changes)
+    sha256 = scan_path(path).sha256
+    return Rules(known={sha256: (NAMESPACE,)}, verified=frozenset([sha256]), **changes)
 
 
 EVERY_WAY = {
