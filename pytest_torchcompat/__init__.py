@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version as _version
 from typing import Any
 
 __all__ = ["__version__"]
@@ -10,6 +9,8 @@ __all__ = ["__version__"]
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return _version("pytest-torchcompat")
+        from importlib.metadata import version  # a scan of a file does not pay for it
+
+        return version("pytest-torchcompat")
     message = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(message)

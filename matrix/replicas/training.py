@@ -51,10 +51,13 @@ def trained_one_step(cfg: Any, task: Any, sample: Mapping[str, Any]) -> Any:
     """Build a model and train it on one sample; return fairseq's trainer, ready to save."""
     import numpy as np
     import torch
+    from fairseq.logging import metrics
     from fairseq.trainer import Trainer
     from omegaconf import OmegaConf
 
+    metrics.reset()  # they are the process's, and another replica may have been saved by it
     OmegaConf.set_struct(cfg, True)  # as fairseq-train does
+    torch.set_num_threads(1)  # more would add in another order on another machine
     torch.manual_seed(cfg.common.seed)
     np.random.seed(cfg.common.seed)  # noqa: NPY002 - fairseq draws its masks from this generator
     model, criterion = task.build_model(cfg.model), task.build_criterion(cfg.criterion)

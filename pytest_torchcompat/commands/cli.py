@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from pytest_torchcompat import __version__
-from pytest_torchcompat.commands import allowlist, fetch, scan
+from pytest_torchcompat.commands import allowlist, audit, convert, fetch, scan
 from pytest_torchcompat.errors import TorchcompatError
 
-COMMANDS = (scan, allowlist, fetch)
+COMMANDS = (scan, allowlist, convert, audit, fetch)
 _FAILED = 2
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ _PROMISES = {
     True: "holds no pickle: safetensors reads it beside every torch.",
     False: "loads under strict on every torch.",
 }
-_MOST_NAMED = 20
+_MOST_NAMED, _MOST_GROUPS = 20, 3
 
 
 def add_parser(subparsers: Any) -> None:
@@ -91,10 +92,16 @@ def _report(flat: Flat, contents: Contents, out: Path) -> Iterator[str]:
         yield f"Not carried: {escaped(name)}, {escaped(what)}"
     if len(flat.left) > _MOST_NAMED:
         yield f"Not carried: {len(flat.left) - _MOST_NAMED} more"
-    for group in flat.shared()[:_MOST_NAMED]:
-        kept = "written once for each" if out.suffix == ".safetensors" else "shared as before"
-        yield f"Share their storage: {_named(group)} ({kept})"
+    yield from _shared(flat.shared(), out)
     yield f"{escaped(str(out))} {_PROMISES[out.suffix == '.safetensors']}"
+
+
+def _shared(groups: list[list[str]], out: Path) -> Iterator[str]:
+    for group in groups[:_MOST_GROUPS]:
+        kept = "written once for each" if out.suffix == ".safetensors" else "shared as before"
+        yield f"Share their storage: {_named(group, _MOST_GROUPS)} ({kept})"
+    if len(groups) > _MOST_GROUPS:
+        yield f"Share their storage: {len(groups) - _MOST_GROUPS} more groups"
 
 
 _STANDARD = {"torch", "collections", "builtins", "__builtin__", "argparse", "_codecs"}
@@ -108,10 +115,10 @@ def _outermost(flat: Flat) -> Iterator[str]:
             yield f"a pickled {named}"
 
 
-def _named(names: Any) -> str:
-    shown = [escaped(name or "the whole value") for name in names]
-    more = f" and {len(shown) - _MOST_NAMED} more" if len(shown) > _MOST_NAMED else ""
-    return ", ".join(shown[:_MOST_NAMED]) + more
+def _named(names: Collection[str], most: int = _MOST_NAMED) -> str:
+    shown = [escaped(name or "the whole value") for name in itertools.islice(names, most)]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(shown) + more
 
 
 def _human(count: int) -> str:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import glob
 import json
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.commands.display import escaped, human_size
-from pytest_torchcompat.scan import Scan, Verdict, scan_path
+from pytest_torchcompat.commands.limit_options import add_limits, limits_from
+from pytest_torchcompat.scan import Limits, Scan, Verdict, scan_path
 from pytest_torchcompat.scan.allowlists import MEASURED, spelled
 from pytest_torchcompat.scan.refusals import NEXT_STEPS, Reason
 
@@ -39,35 +41,87 @@ def add_parser(subparsers: Any) -> None:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "scan", help=about, description=f"{about}.", epilog=codes
     )
-    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE", help="Files and folders")
+    paths = "Files, folders and patterns, ** for folders of any depth"
+    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE", help=paths)
     parser.add_argument("--json", action="store_true", help="Write a JSON list")
+    hashing = (
+        "Take the sha256 of each file, or of none, which reads it whole. If neither is given,"
+        " --json takes each and the table those of files as long as one of the catalogue"
+    )
+    action = argparse.BooleanOptionalAction
+    parser.add_argument("--sha256", action=action, default=None, help=hashing)
+    add_limits(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Scan each file; one that cannot be read is reported among the others."""
-    scans = [scan for path in args.paths for scan in _scans(path)]
-    if args.json:
-        sys.stdout.write(json.dumps([scan.to_dict() for scan in scans], indent=2) + "\n")
-    else:
-        known = catalogue().by_sha256()
-        sys.stdout.write("\n".join(report(scan, known) for scan in scans) or _NOTHING)
-    return _exit_code(scans)
+    known = catalogue().by_sha256()
+    hashing = args.json if args.sha256 is None else args.sha256
+    sizes = frozenset(_sizes(known.values())) if args.sha256 is None else frozenset()
+    way = _Way(hashing, sizes, limits_from(args.limit))
+    scans = (scan for path in args.paths for each in _expanded(path) for scan in _scans(each, way))
+    verdicts = _write_json(scans) if args.json else _write_reports(scans, known)
+    return _exit_code(verdicts)
 
 
-def _exit_code(scans: Sequence[Scan]) -> int:
-    verdicts = {scan.verdict for scan in scans}
+class _Way(NamedTuple):
+    """How files are scanned; ``sizes`` are those of files that their hash would name."""
+
+    hashing: bool
+    sizes: frozenset[int]
+    limits: Limits
+
+    def scan(self, path: Path) -> Scan:
+        hashed = self.hashing or path.stat().st_size in self.sizes
+        return scan_path(path, hashed=hashed, limits=self.limits)
+
+
+def _sizes(rows: Iterable[Checkpoint]) -> Iterator[int]:
+    for row in rows:
+        if row.bytes is not None:
+            yield row.bytes
+        if row.replica and row.replica.path.is_file():
+            yield row.replica.path.stat().st_size
+
+
+def _write_json(scans: Iterable[Scan]) -> set[Verdict]:
+    found = list(scans)
+    sys.stdout.write(json.dumps([scan.to_dict() for scan in found], indent=2) + "\n")
+    return {scan.verdict for scan in found}
+
+
+def _write_reports(scans: Iterable[Scan], known: Mapping[str, Checkpoint]) -> set[Verdict]:
+    """Write each file's lines as soon as it is read."""
+    verdicts: set[Verdict] = set()
+    for scan in scans:
+        sys.stdout.write("\n" * bool(verdicts) + report(scan, known))
+        verdicts.add(scan.verdict)
+    sys.stdout.write("" if verdicts else _NOTHING)
+    return verdicts
+
+
+def _expanded(path: Path) -> list[Path]:
+    """Return the files of a pattern that the shell left as it is; a path is itself."""
+    pattern = os.fspath(path)
+    if path.exists() or not glob.has_magic(pattern):
+        return [path]
+    found = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207 - it takes absolute patterns
+    return [Path(name) for name in found] or [path]
+
+
+def _exit_code(verdicts: set[Verdict]) -> int:
     if Verdict.REFUSED in verdicts:
         return _REFUSED
     return _DANGEROUS if Verdict.DANGEROUS in verdicts else 0
 
 
-def _scans(path: Path) -> Iterator[Scan]:
+def _scans(path: Path, way: _Way) -> Iterator[Scan]:
     if not path.is_dir():
-        yield _scanned(path)
+        yield _scanned(path, way)
         return
     for file in _files(path):
-        scan = _scanned(file)
+        scan = _scanned(file, way)
         # In a folder, what is neither named nor made like a checkpoint is not asked about.
         if file.suffix.lower() in _SUFFIXES or scan.reason not in _NO_CHECKPOINT:
             yield scan
@@ -80,12 +134,12 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (path for path in paths if path.is_file() or not path.exists())
 
 
-def _scanned(path: Path) -> Scan:
+def _scanned(path: Path, way: _Way) -> Scan:
     # A pipe or a device could be read for ever.
     if path.exists() and not path.is_file():
         return _unreadable(path, "It is not a regular file.")
     try:
-        return scan_path(path)
+        return way.scan(path)
     except OSError as error:
         return _unreadable(path, f"It cannot be read: {error.strerror or error}.")
 
@@ -116,11 +170,12 @@ def report(scan: Scan, known: Mapping[str, Checkpoint]) -> str:
 
 def _head(scan: Scan, known: Mapping[str, Checkpoint]) -> str:
     path = escaped(scan.path)
-    if not scan.sha256:
+    if scan.reason == Reason.UNREADABLE.value:
         return path
     row = known.get(scan.sha256)
     name = f" = {row.id} ({_edition(row, scan.sha256)})" if row else ""
-    return f"{path}   {scan.format}, {human_size(scan.bytes)}, sha256 {scan.sha256[:8]}…{name}"
+    sha256 = f", sha256 {scan.sha256[:8]}…" if scan.sha256 else ""
+    return f"{path}   {scan.format}, {human_size(scan.bytes)}{sha256}{name}"
 
 
 def _edition(row: Checkpoint, sha256: str) -> str:

@@ -21,12 +21,12 @@ from rich.console import Console
 from rich.table import Table
 
 from matrix.runner import default_jobs
-from tests.bench import fetching, start_up, sweep
+from tests.bench import fetching, scanning, start_up, sweep
 from tests.bench.sweep import Way
 
 TORCHES = ["2.5.1", "2.6.0", "2.15.0"]
 LIBRARIES = ["fairseq==0.12.2", "ultralytics==8.1.0"]
-SUITES = ("sweep", "start-up", "fetch")
+SUITES = ("sweep", "start-up", "fetch", "scan")
 OVERHEAD, SPEED_UP, START_UP = 1.25, 3.0, 10.0
 
 
@@ -38,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures += _start_up(options.pairs)
     if "fetch" in options.only:
         figures += fetching.figures(options.downloads)
+    if "scan" in options.only:
+        figures += scanning.figures(options.scans, options.torch_python)
     if "sweep" in options.only:
         figures += _sweep(options)
     _print(figures)
@@ -61,6 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--downloads", type=int, default=5, metavar="N", help="Times 1 GiB is fetched each way"
+    )
+    parser.add_argument(
+        "--scans", type=int, default=3, metavar="N", help="Times each scanner reads each large file"
+    )
+    torch_python = "A Python that has torch 2.6 or later, for torch's own lister"
+    parser.add_argument(
+        "--torch-python", type=Path, default=sys.executable, metavar="FILE", help=torch_python
     )
     parser.add_argument("--json", type=Path, metavar="FILE")
     return parser

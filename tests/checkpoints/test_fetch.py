@@ -232,10 +232,12 @@ def test_a_first_download_of_another_size_than_the_row_says_is_not_trusted(serve
     assert f"has {len(BODY)} bytes and the catalogue says 3. It was removed" in message
 
 
-def test_the_commit_is_asked_for_where_the_row_knows_none_and_is_remembered(hub):
+def test_the_commit_is_asked_for_where_the_row_knows_none_and_is_remembered(hub, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_abc")
     row = without_commit(hub.row(bytes=len(BODY)))
     assert fetch(row).established == (f'revision="{COMMIT}"',)
     assert hub.asked[0] == "HEAD /some/model/resolve/main/weights.pt"
+    assert set(hub.tokens) == {"Bearer hf_abc"}
     hub.asked.clear()
     assert cached(row).established == (f'revision="{COMMIT}"',)
     assert fetch(row).path.read_bytes() == BODY

@@ -9,7 +9,8 @@ import zipfile
 
 import pytest
 
-from pytest_torchcompat.commands.allowlist import code
+from pytest_torchcompat.commands import allowlist
+from pytest_torchcompat.commands.allowlist_code import code
 from pytest_torchcompat.commands.cli import main
 from pytest_torchcompat.errors import TorchcompatError
 from pytest_torchcompat.scan import scan_file
@@ -28,8 +29,8 @@ def naming(*names):
     return checkpoint(b"(" + "".join(lines).encode() + b"t.")
 
 
-def lines_for(data):
-    return code(scan_file(io.BytesIO(data), "model.pt"))
+def lines_for(data, place="entry-point"):
+    return code(scan_file(io.BytesIO(data), "model.pt"), place)
 
 
 def test_the_code_imports_and_allows_each_class():
@@ -73,7 +74,14 @@ def test_numpy_is_called_as_the_file_calls_it():
     lines = lines_for(naming("numpy.core.multiarray.scalar", "numpy.dtype"))
 
     assert "Works on torch 2.6 and later; needs numpy installed." in lines[0]
-    assert "from numpy._core.multiarray import scalar" in lines
+    at = lines.index("try:")
+    assert lines[at : at + 4] == [
+        "try:",
+        "    from numpy._core.multiarray import scalar",
+        "except ImportError:",
+        "    from numpy.core.multiarray import scalar",
+    ]
+    assert any("torch 2.5 does not take pairs" in line for line in lines)
     assert any("does not name numpy's dtype classes" in line for line in lines)
     assert '[(scalar, "numpy.core.multiarray.scalar"), dtype]' in lines[-1]
 
@@ -133,3 +141,154 @@ def test_with_the_code_pasted_torch_loads_the_file(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert (done.stdout, done.returncode) == ("['args', 'net']\n", 0), done.stderr
+
+
+def run_python(program, *arguments, **options):
+    command = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+
+
+def test_a_dict_of_its_own_kind_says_which_torch_does_not_fill_it():
+    lines = lines_for(naming("collections.defaultdict"))
+
+    assert lines[1].startswith(
+        "# collections.defaultdict is a dict of its own kind, which torch 2.10"
+    )
+    assert "save the file anew with a plain dict" in lines[2]
+
+
+def test_the_code_for_sitecustomize_imports_nothing_before_the_first_load(tmp_path):
+    """With a stand-in for torch: what is asked of it is that it has load and serialization."""
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text(
+        "from torch import serialization\n"
+        "def load(*args, **kwargs):\n    return args, kwargs, serialization.allowed\n"
+        "serialization.load = load\n"
+    )
+    serialization = "allowed = []\ndef add_safe_globals(names):\n    allowed.extend(names)\n"
+    (tmp_path / "torch" / "serialization.py").write_text(serialization)
+    (tmp_path / "voice.py").write_text("import torch\nclass Conv:\n    pass\n")
+    lines = lines_for(naming("voice.Conv"), "sitecustomize")
+    absent = lines_for(naming("gone.Conv"), "sitecustomize")
+    (tmp_path / "sitecustomize.py").write_text("\n".join([*lines, *absent]))
+    program = """
+import sys
+assert "torch" not in sys.modules
+import importlib.util
+assert importlib.util.find_spec("torch")  # libraries ask so whether there is a torch
+import voice, torch
+assert not torch.serialization.allowed
+args, kwargs, allowed = torch.load("x", weights_only=True)
+print(args, kwargs, allowed == [voice.Conv], torch.load.__name__)
+torch.load("y")
+print(len(allowed))
+"""
+    done = run_python(program, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)})
+
+    expected = "('x',) {'weights_only': True} True load\n1\n"
+    assert (done.stdout, done.stderr) == (expected, "")
+
+
+def test_the_code_for_sitecustomize_lets_torch_load_the_file(tmp_path):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "model.pt"
+    torch.save({"args": argparse.Namespace(lr=0.1)}, path)
+    pasted = lines_for(path.read_bytes(), "sitecustomize")
+    load = ["import torch", "print(torch.load(sys.argv[1], weights_only=True))"]
+    done = run_python("\n".join([*pasted, *load]), path)
+
+    assert (done.stdout, done.returncode) == ("{'args': Namespace(lr=0.1)}\n", 0), done.stderr
+
+
+def test_without_names_to_import_sitecustomize_gets_remarks_alone():
+    assert [line[:1] for line in lines_for(naming("torch.uint16"), "sitecustomize")] == ["#"]
+
+
+def test_nothing_is_executed_unless_verifying_is_asked_for(tmp_path, capsys, monkeypatch):
+    path = tmp_path / "model.pt"
+    path.write_bytes(naming("argparse.Namespace"))
+    monkeypatch.setattr(allowlist.subprocess, "run", None)
+
+    assert main(["allowlist", str(path)]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("# Not tried: with --verify torch loads the file with this code")
+
+
+@pytest.mark.parametrize("place", ["entry-point", "sitecustomize"])
+def test_verified_names_the_torch_that_loaded_the_file(tmp_path, capsys, place):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "model.pt"
+    torch.save({"args": argparse.Namespace(lr=0.1)}, path)
+
+    assert main(["allowlist", "--verify", "--for", place, str(path)]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"# Verified with torch {torch.__version__}."
+
+
+def test_what_torch_still_refuses_is_said_in_its_own_words(tmp_path, capsys):
+    numpy, torch = pytest.importorskip("numpy"), pytest.importorskip("torch")
+    path = tmp_path / "model.pt"
+    torch.save({"score": numpy.float64(1)}, path)
+
+    assert main(["allowlist", "--verify", str(path)]) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("# Not verified: ")
+    assert "got <class 'numpy.dtype" in last
+
+
+def test_a_process_that_dies_is_told_by_its_code(tmp_path, capsys, monkeypatch):
+    path = tmp_path / "model.pt"
+    path.write_bytes(naming("argparse.Namespace"))
+    died = subprocess.CompletedProcess([], -11, "", "")
+    monkeypatch.setattr(allowlist.subprocess, "run", lambda *_, **__: died)
+
+    assert main(["allowlist", "--verify", str(path)]) == 1
+    assert capsys.readouterr().out.endswith("# Not verified: the process ended with -11.\n")
+
+
+def test_a_load_that_fails_is_said_in_its_last_words(tmp_path, capsys):
+    pytest.importorskip("torch")
+    path = tmp_path / "model.pt"
+    path.write_bytes(naming("gone.Conv"))
+
+    assert main(["allowlist", "--verify", str(path)]) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "# Not verified: ModuleNotFoundError: No module named 'gone'"
+
+
+@pytest.mark.parametrize("place", ["entry-point", "sitecustomize"])
+def test_without_torch_that_is_said(tmp_path, capsys, monkeypatch, place):
+    path = tmp_path / "model.pt"
+    path.write_bytes(naming("argparse.Namespace"))
+    # An isolated Python without site-packages has no torch.
+    run = subprocess.run
+    monkeypatch.setattr(
+        allowlist.subprocess,
+        "run",
+        lambda command, **more: run([command[0], "-S", "-I", *command[1:]], **more),
+    )
+
+    assert main(["allowlist", "--verify", "--for", place, str(path)]) == 1
+    assert capsys.readouterr().out.endswith("# Not verified: torch is not installed.\n")
+
+
+def test_a_load_that_never_ends_is_ended(tmp_path, capsys, monkeypatch):
+    path = tmp_path / "model.pt"
+    path.write_bytes(naming("argparse.Namespace"))
+
+    def run(command, *, timeout, **_):
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(allowlist.subprocess, "run", run)
+
+    assert main(["allowlist", "--verify", str(path)]) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "# Not verified: the load took longer than 600 seconds."
+
+
+def test_the_limits_can_be_raised(tmp_path, capsys):
+    path = tmp_path / "model.pt"
+    path.write_bytes(naming("argparse.Namespace"))
+
+    assert main(["allowlist", "--limit", "opcodes=2", str(path)]) == 2
+    assert "which is the limit 'opcodes'" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -11,10 +12,11 @@ import pytest
 
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint, Replica
 from pytest_torchcompat.checkpoints.rows import catalogue
+from pytest_torchcompat.commands import scan as command
 from pytest_torchcompat.commands.cli import main
 from pytest_torchcompat.commands.display import escaped, human_size
 from pytest_torchcompat.commands.scan import report
-from pytest_torchcompat.scan import scan_file
+from pytest_torchcompat.scan import scan_file, verdict
 
 
 def checkpoint(pickled):
@@ -42,13 +44,14 @@ def write(tmp_path, monkeypatch):
     return write
 
 
-def test_a_safe_file_in_three_lines(write, capsys):
+def test_a_safe_file_in_two_lines(write, capsys):
     write(model=SAFE)
 
     assert main(["scan", "model.pt"]) == 0
-    head, verdict = capsys.readouterr().out.splitlines()
-    assert head.startswith(f"model.pt   zip, {len(SAFE)} bytes, sha256 ")
-    assert verdict == "  safe: it imports nothing beyond torch's own allow-list"
+    assert capsys.readouterr().out.splitlines() == [
+        f"model.pt   zip, {len(SAFE)} bytes",
+        "  safe: it imports nothing beyond torch's own allow-list",
+    ]
 
 
 def test_a_file_that_needs_an_allow_list_names_it_and_the_next_command(write, capsys):
@@ -171,6 +174,107 @@ def test_a_known_file_is_named():
 
     assert " = some/voice (verified)\n" in report(scan, {scan.sha256: reference})
     assert " = some/voice (replica)\n" in report(scan, {scan.sha256: small})
+
+
+def hashes_taken(monkeypatch):
+    taken = []
+    original = verdict._hash
+    monkeypatch.setattr(verdict, "_hash", lambda file: taken.append(file.name) or original(file))
+    return taken
+
+
+@pytest.mark.parametrize(
+    ("options", "hashed"),
+    [
+        ([], False),
+        (["--sha256"], True),
+        (["--json"], True),
+        (["--json", "--no-sha256"], False),
+        (["--no-sha256"], False),
+    ],
+)
+def test_a_file_is_read_whole_only_where_its_sha256_is_asked_for(
+    write, capsys, monkeypatch, options, hashed
+):
+    write(model=SAFE)
+    taken = hashes_taken(monkeypatch)
+
+    main(["scan", *options, "model.pt"])
+    out = capsys.readouterr().out
+    assert taken == ["model.pt"] * hashed
+    assert (hashlib.sha256(SAFE).hexdigest()[:8] in out) == hashed
+    assert ('"sha256": null' in out) == (options == ["--json", "--no-sha256"])
+
+
+def test_a_file_as_long_as_one_of_the_catalogue_is_hashed_and_named_or_not(write, capsys):
+    replica = catalogue().get("rvc/hubert-base").replica.path.read_bytes()
+    write(same=replica, other=bytes(len(replica)))
+
+    main(["scan", "--no-sha256", "same.pt"])
+    assert "sha256" not in capsys.readouterr().out
+    main(["scan", "same.pt", "other.pt"])
+    out = capsys.readouterr().out
+    assert out.count("sha256 ") == 2
+    assert out.count(" = rvc/hubert-base (replica)") == 1
+
+
+def test_a_pattern_that_the_shell_left_is_expanded(write, capsys, tmp_path):
+    write(a=SAFE, b=SAFE)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "c.pt").write_bytes(SAFE)
+    (tmp_path / "[d].pt").write_bytes(SAFE)
+
+    for pattern, count in (("*.pt", 3), ("**/*.pt", 4), (str(tmp_path / "?.pt"), 2), ("[d].pt", 1)):
+        assert main(["scan", pattern]) == 0
+        assert capsys.readouterr().out.count("  safe") == count
+    assert main(["scan", "gone*.pt"]) == 2
+    assert "gone*.pt\n  refused (unreadable)" in capsys.readouterr().out
+
+
+def test_a_file_beyond_a_limit_names_it_and_how_to_raise_it(write, capsys):
+    write(model=checkpoint(b"N0" * 50 + b"N."))
+
+    assert main(["scan", "--limit", "opcodes=99", "--limit", "stack=9", "model.pt"]) == 2
+    out = capsys.readouterr().out
+    assert "(too-large): It has more than 99 pickle opcodes, which is the limit 'opcodes'." in out
+    assert "torchcompat scan --limit opcodes=198 FILE" in out
+    assert main(["scan", "--limit", "opcodes=198", "model.pt"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("opcode=9", "'opcode' is not a known limit. Choose one of: opcodes, "),
+        ("opcodes", "--limit opcodes= sets no limit. Give a name and a number of digits."),
+        ("opcodes=many", "--limit opcodes=many sets no limit."),
+    ],
+)
+def test_what_is_no_limit_is_said(capsys, option, sentence):
+    assert main(["scan", "--limit", option, "model.pt"]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_help_names_each_limit_and_what_is_hashed(capsys):
+    with pytest.raises(SystemExit):
+        main(["scan", "--help"])
+    out = " ".join(capsys.readouterr().out.split())
+    assert "opcodes (pickle opcodes: 10,000,000)" in out
+    assert "--json takes each and the table those of files as long as one of the catalogue" in out
+
+
+def test_each_file_is_reported_as_soon_as_it_is_read(write, capsys, monkeypatch):
+    write(a=SAFE, b=SAFE)
+    scan_path = command.scan_path
+
+    def stop_at_b(path, **options):
+        if path.name == "b.pt":
+            raise KeyboardInterrupt
+        return scan_path(path, **options)
+
+    monkeypatch.setattr(command, "scan_path", stop_at_b)
+    with pytest.raises(KeyboardInterrupt):
+        main(["scan", "a.pt", "b.pt"])
+    assert "a.pt   zip" in capsys.readouterr().out
 
 
 def test_the_replicas_that_are_shipped_are_recognised(capsys):

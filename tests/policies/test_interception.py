@@ -384,3 +384,60 @@ def test_a_name_that_does_not_exist_here_is_passed_over(safe_globals):
     before = list(safe_globals())
     with registered(["no_such_module.Thing", "argparse.NoSuchThing"]):
         assert safe_globals() == before
+
+
+class Method:
+    """Pickles as the call of getattr that finds a name in a class."""
+
+    def __init__(self, owner, name):
+        self.found = (owner, name)
+
+    def __reduce__(self):
+        return getattr, self.found
+
+
+@pytest.fixture
+def reaching(tmp_path):
+    def make(owner, name):
+        path = tmp_path / "reaching.pt"
+        torch.save({"method": Method(owner, name)}, path)
+        return path
+
+    return make
+
+
+RENAMES = hasattr(serialization, "get_unsafe_globals_in_checkpoint")
+OWNERS = ("torch.nn.modules.linear.Linear", "argparse.Namespace", "builtins.getattr")
+
+
+@pytest.mark.skipif(not RENAMES, reason="torch before 2.6 cannot be given a guarded getattr")
+def test_a_getattr_that_was_allowed_finds_methods_of_modules(reaching, loads):
+    path = reaching(torch.nn.Linear, "forward")
+    with applied(Policy.ALLOWLISTED, Rules(allow=OWNERS), loads.append):
+        assert torch.load(path)["method"] is torch.nn.Linear.forward
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (torch.nn.Linear, "__init__"),
+        (torch.nn.Linear, "__mro__"),
+        (torch.nn.Linear, "nothing"),
+        (argparse.Namespace, "__init__"),
+        (argparse.Namespace, "mro"),
+    ],
+)
+def test_a_getattr_that_was_allowed_finds_nothing_else(reaching, loads, owner, name):
+    path = reaching(owner, name)
+    with applied(Policy.ALLOWLISTED, Rules(allow=OWNERS), loads.append):
+        with pytest.raises(pickle.UnpicklingError, match=r"getattr.* was not an allowed global"):
+            torch.load(path)
+    assert loads[-1].outcome == "refused"
+
+
+@pytest.mark.skipif(RENAMES, reason="torch from 2.6 on is given a guarded getattr")
+def test_a_getattr_is_never_allowed_where_it_cannot_be_guarded(reaching, loads):
+    path = reaching(torch.nn.Linear, "forward")
+    with applied(Policy.ALLOWLISTED, Rules(allow=OWNERS), loads.append):
+        with pytest.raises(pickle.UnpicklingError, match=r"getattr was not an allowed global"):
+            torch.load(path)

@@ -42,6 +42,30 @@ def run(tmp_path_factory, newest):
 
 
 @pytest.fixture(scope="session")
+def loaded(tmp_path_factory, found):
+    """The checkpoints whose replica works in its library on the oldest torch, unaided."""
+    runs = tmp_path_factory.mktemp("loaded")
+    others = ("torch", "ultralytics==8.3.162", "coqui-tts==0.24.2", "pyannote.audio==3.4.0")
+    chosen = [word for library in others for word in ("--library", library)]
+    chosen += [
+        "--torch",
+        OLDEST,
+        "--edition",
+        "replica",
+        "--policy",
+        "patched",
+        "--policy",
+        "stock",
+    ]
+    done = matrix("run", "--runs", str(runs), *chosen)
+    assert done.returncode == 0, done.stdout + done.stderr
+    more = json.loads((next(runs.iterdir()) / "matrix.json").read_text())
+    cells = [cell for cell in (*found["cells"], *more["cells"]) if cell["torch"] == OLDEST]
+    checks = [check for cell in cells for check in cell["checks"]]
+    return {check["checkpoint"] for check in checks if check["outcome"] == "pass"}
+
+
+@pytest.fixture(scope="session")
 def found(run):
     return json.loads((run / "matrix.json").read_text())
 
@@ -143,3 +167,7 @@ def test_each_cell_lists_what_was_installed_and_for_which_gpus_torch_was_built(f
         assert cell["distributions"]["torch"].startswith(cell["torch"])
         assert cell["torch_build"].startswith(cell["torch"])
         assert cell["python"]
+
+
+def test_each_replica_works_in_its_library(loaded):
+    assert loaded == {row.id for row in catalogue()}

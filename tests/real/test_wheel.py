@@ -111,7 +111,7 @@ def test_a_marked_test_loads_and_times_the_real_model_under_each_policy(with_ult
 
 def test_an_ordinary_suite_is_held_to_strict_and_each_call_site_is_told(with_ultralytics, tmp_path):
     (tmp_path / "test_ordinary.py").write_text(ORDINARY)
-    shutil.copy(REPLICAS / "ultralytics-yolov8n.pt", tmp_path / "yolov8n.pt")
+    shutil.copy(REPLICAS / "ultralytics" / "yolov8n.pt", tmp_path / "yolov8n.pt")
     program = "import torch; torch.save({'weight': torch.zeros(2)}, 'state.pt')"
     subprocess.run([with_ultralytics, "-c", program], cwd=tmp_path, check=True)
     told = run(with_ultralytics, tmp_path, "--torchcompat-policy=strict")

@@ -16,7 +16,7 @@ ROWS = (
         sources=(UrlFile("https://dl.fbaipublicfiles.com/hubert/hubert_base_ls960.pt"),),
         replica=Replica(
             filename="fairseq/hubert-base-ls960.pt",
-            sha256="9381525b89efe9ecd36041b16c91e3a433a68fe8935b1c1d45bd4e525b31aa70",
+            sha256="aac1799f60f4dd7ce2d9a5b8733baf2c51b80e8371d4d4385e83414296adaa91",
             saved_by=_SAVED_BY,
         ),
         globals=("fairseq.data.dictionary.Dictionary",),
@@ -32,7 +32,7 @@ ROWS = (
         sources=(UrlFile("https://dl.fbaipublicfiles.com/hubert/mhubert_base_vp_en_es_fr_it3.pt"),),
         replica=Replica(
             filename="fairseq/mhubert-base-vp.pt",
-            sha256="6ed51bd4a2bc02fa9dff51fad3bf099daacd62a3915e993d4eba0038e9daa7bb",
+            sha256="cd620ac39d97c3b64e7b653a874d310dd96f451b7382d891b9ba05f3b18fae6a",
             saved_by=_SAVED_BY,
         ),
         globals=("fairseq.data.dictionary.Dictionary",),
@@ -50,7 +50,7 @@ ROWS = (
         # Of the time's fairseq no wheel fits the replicas' Python; see the module that saves it.
         replica=Replica(
             filename="fairseq/wav2vec-small.pt",
-            sha256="d5a8bf5f5044b3de5d765e315d2a9a1a9fe0f06c8fca489c8685766fdf3fea74",
+            sha256="b812e1ff7266e0441d5e840f13874f86938764e12211633aab951671db3bfc0c",
             saved_by=_SAVED_BY,
         ),
         globals=("argparse.Namespace",),

@@ -32,7 +32,7 @@ _HUBERT = Checkpoint(
     replica=Replica(
         filename="rvc-hubert-base.pt",
         sha256="b73db0cb41a103b9a0692fe8c8c3ef9e29cc31a6424a4a52557df8ca691e2241",
-        saved_by=("fairseq==0.12.2", "torch==2.5.1", "numpy<2"),
+        saved_by=("fairseq==0.12.2", "torch==2.5.1", "torchaudio==2.5.1", "numpy<2"),
     ),
     globals=("fairseq.data.dictionary.Dictionary",),
     globals_known_by="third parties' scans of a file with this sha256, and a small model saved"

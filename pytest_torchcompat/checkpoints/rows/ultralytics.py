@@ -18,6 +18,11 @@ _OF_TORCH = (
     "torch.nn.modules.upsampling.Upsample",
 )
 
+
+def _and_of_torch(*names: str) -> tuple[str, ...]:
+    return tuple(sorted((*_OF_TORCH, *names)))
+
+
 ROWS = (
     Checkpoint(
         id="ultralytics/yolov8n",
@@ -33,12 +38,11 @@ ROWS = (
         sha256="f59b3d833e2ff32e194b5bb8e08d211dc7c5bdf144b90d2c8412c47ccfc83b36",
         bytes=6_549_796,
         replica=Replica(
-            filename="ultralytics-yolov8n.pt",
-            sha256="c8f426f6dd1fb60b44070d9372450721285f863d392ed378960ebedf1b62091b",
+            filename="ultralytics/yolov8n.pt",
+            sha256="614a1f19052bf04aa730dfcb40887104f5d6265ef23f8b0b60387592d86e61b7",
             saved_by=("ultralytics==8.1.0", "torch==2.5.1", _OPENCV),
         ),
-        globals=(
-            *_OF_TORCH,
+        globals=_and_of_torch(
             "ultralytics.nn.modules.block.Bottleneck",
             "ultralytics.nn.modules.block.C2f",
             "ultralytics.nn.modules.block.DFL",
@@ -61,11 +65,10 @@ ROWS = (
         bytes=6_534_387,
         replica=Replica(
             filename="ultralytics/yolov8n-2023.pt",
-            sha256="487d30088c2e7a420944c65ba11a6a18213c7e5b5627f2a918fa99cd3aa6ffc7",
+            sha256="807e60f0d39adc6087835ccc479dc5a2ba12358c73a142d0255956bac262cb30",
             saved_by=("ultralytics==8.0.0", "torch==2.5.1", _OPENCV, "setuptools<81", "numpy<2"),
         ),
-        globals=(
-            *_OF_TORCH,
+        globals=_and_of_torch(
             "ultralytics.nn.modules.Bottleneck",
             "ultralytics.nn.modules.C2f",
             "ultralytics.nn.modules.Concat",
@@ -88,13 +91,11 @@ ROWS = (
         sources=(UrlFile(f"{_ASSETS}/v8.1.0/yolov8n-seg.pt"),),
         replica=Replica(
             filename="ultralytics/yolov8n-seg.pt",
-            sha256="05cd1f8dcf6fc34d5504cc035bf4c2135953a763b1b08955112a2be97decee32",
+            sha256="6e5371899cb331e56fc12d107676dda3e6ec90c9b50fd9c14cdf5f9dc89e332b",
             saved_by=("ultralytics==8.1.0", "torch==2.5.1", _OPENCV),
         ),
-        # And builtins.getattr, for Detect.forward in its head: to register that is to let a pickle
-        # reach whatever an allowed object leads to.
-        globals=(
-            *_OF_TORCH,
+        globals=_and_of_torch(
+            "builtins.getattr",
             "torch.nn.modules.conv.ConvTranspose2d",
             "ultralytics.nn.modules.block.Bottleneck",
             "ultralytics.nn.modules.block.C2f",
@@ -123,11 +124,10 @@ ROWS = (
         bytes=5_613_764,
         replica=Replica(
             filename="ultralytics/yolo11n.pt",
-            sha256="9c1babf6c4aee9a08f05cacd988d9724a3e138115fe596bd480d6e60e6c8356d",
+            sha256="f0ec02ab44193799a14b369d4b6116c3b7c2a07c5f1d9b4b84a53ad87482fa7c",
             saved_by=("ultralytics==8.3.0", "torch==2.5.1", _OPENCV),
         ),
-        globals=(
-            *_OF_TORCH,
+        globals=_and_of_torch(
             "torch.nn.modules.linear.Identity",
             "ultralytics.nn.modules.block.Attention",
             "ultralytics.nn.modules.block.Bottleneck",
