@@ -128,5 +128,13 @@ def bench(session: nox.Session) -> None:
     session.run("python", "-m", "tests.bench", *session.posargs)
 
 
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the reader of checkpoints, guided by coverage; -- --seconds 3600."""
+    needs_python(session)
+    session.install("atheris", ".")
+    session.run("python", "tests/fuzz/scanning.py", *session.posargs)
+
+
 if __name__ == "__main__":
     nox.main()
