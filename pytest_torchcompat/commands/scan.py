@@ -45,8 +45,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("paths", nargs="+", type=Path, metavar="FILE", help=paths)
     parser.add_argument("--json", action="store_true", help="Write a JSON list")
     hashing = (
-        "Take the sha256 of each file, or of none, which reads it whole. If neither is given,"
-        " --json takes each and the table those of files as long as one of the catalogue"
+        "Take the sha256 of each file, for which it is read whole, or of none. Without either,"
+        " --json takes each, and the table only those of files as long as one of the catalogue"
     )
     action = argparse.BooleanOptionalAction
     parser.add_argument("--sha256", action=action, default=None, help=hashing)

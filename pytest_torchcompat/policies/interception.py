@@ -206,7 +206,7 @@ class _Interceptor:
 
     def _require_trust(self, load: Load, f: Any) -> None:
         __tracebackhide__ = True
-        if self.rules.trusts(_names_of(f, load), load.sha256):
+        if self.rules.trusts(_names_of(f, self.rules.root), load.sha256):
             return
         message = (
             f"patched would execute the pickle in {load.file}, which is neither verified nor "
@@ -252,10 +252,27 @@ def _absent(f: Any) -> bool:
     return isinstance(f, (str, os.PathLike)) and (not Path(f).exists() or Path(f).is_dir())
 
 
-def _names_of(f: Any, load: Load) -> tuple[str, ...]:
+def _names_of(f: Any, root: Path | None) -> tuple[str, ...]:
     """Return what a user may call a file when they name it trusted."""
-    names = (load.file, Path(load.file).name)
-    return (*names, str(Path(f).absolute())) if isinstance(f, (str, os.PathLike)) else names
+    path = _path_of(f)
+    if path is None:
+        return ()
+    path = path.resolve() if ".." in path.parts else path  # assets/../evil.pt is not in assets
+    return (file_name(path, root), path.name, str(path.absolute()))
+
+
+def _path_of(f: Any) -> Path | None:
+    """Return where a file lies; the member of an archive has but a name that the archive chose."""
+    if isinstance(f, (str, os.PathLike)):
+        return Path(f)
+    name = getattr(f, "name", None)
+    if not isinstance(name, str):
+        return None
+    try:
+        same = os.path.samestat(os.fstat(f.fileno()), Path(name).stat())
+    except (AttributeError, OSError, ValueError):
+        return None
+    return Path(name) if same else None
 
 
 def _seekable(f: Any) -> bool:

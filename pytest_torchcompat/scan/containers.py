@@ -6,12 +6,16 @@ import tarfile
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from pytest_torchcompat.scan.opcodes import Found, Known, Stream, Value, walk
+from pytest_torchcompat.scan.archives import archive_of
+from pytest_torchcompat.scan.extras import beside, trailing
+from pytest_torchcompat.scan.limits import LIMITS, Limits
+from pytest_torchcompat.scan.names import Found
+from pytest_torchcompat.scan.opcodes import ANY, MAGIC, PROTOCOL
 from pytest_torchcompat.scan.refusals import Reason, RefusedError
-from pytest_torchcompat.scan.zips import Window, pickle_stream
+from pytest_torchcompat.scan.stream import Stream
+from pytest_torchcompat.scan.walk import walk
+from pytest_torchcompat.scan.zips import Window, stream_of
 
-MAGIC = 0x1950A86A20F9469CFC6C
-PROTOCOL = 1001
 # In torch's legacy format: system information, the saved object, the keys of its storages.
 _AFTER_PROTOCOL = 3
 _HEAD = 512
@@ -36,18 +40,20 @@ class Contents:
     """
     What reading found, as far as it got; ``refusal`` says why it went no further.
 
-    ``plain`` tells a plain pickle, which torch.load unpickles whole before it refuses it.
+    ``extras`` are sentences about what torch would not read; ``plain`` tells a plain pickle, which
+    torch.load unpickles whole before it refuses it.
     """
 
     format: str = "unknown"
-    found: Found = field(default_factory=lambda: Found({}, set()))
+    found: Found = field(default_factory=Found)
+    extras: tuple[str, ...] = ()
     plain: bool = False
     refusal: RefusedError | None = None
 
 
-def read(file: BinaryIO, start: int, size: int) -> Contents:
+def read(file: BinaryIO, start: int, size: int, limits: Limits = LIMITS) -> Contents:
     """Read a file from ``start`` on as torch does; what is refused is said and not raised."""
-    contents = Contents()
+    contents = Contents(found=Found(limits))
     try:
         _read(Window(file, start, size), contents)
     except RefusedError as error:
@@ -119,13 +125,17 @@ def _other_format(name: str) -> RefusedError:
 
 
 def _read_zip(window: Window, contents: Contents) -> None:
+    limits = contents.found.limits
     try:
-        stream = pickle_stream(window)
+        archive = archive_of(window, limits)
     except RefusedError as error:
         if error.reason is Reason.TORCHSCRIPT:
             contents.format = "torchscript"
         raise
+    stream = stream_of(window, archive.pickle, limits)
     walk(stream, contents.found)
+    others = beside(window, archive.others, limits)
+    contents.extras = (*trailing(stream, limits), *others)
 
 
 def _read_pickles(window: Window, contents: Contents) -> None:
@@ -134,13 +144,14 @@ def _read_pickles(window: Window, contents: Contents) -> None:
     contents.format = "legacy" if first == MAGIC else "pickle"
     if first == MAGIC:
         _walk_others(stream, contents)
-    elif first is Known.ANY and not stream.exhausted:
+    elif first == ANY and stream.left:
         _walk_unsure(stream, contents)
     else:
         contents.plain = True
+        contents.extras = tuple(trailing(stream, contents.found.limits))
 
 
-def _walk_first(stream: Stream, contents: Contents) -> Value:
+def _walk_first(stream: Stream, contents: Contents) -> int:
     try:
         return walk(stream, contents.found)
     except RefusedError as error:
@@ -158,8 +169,8 @@ def _walk_first(stream: Stream, contents: Contents) -> Value:
 
 
 def _walk_others(stream: Stream, contents: Contents) -> None:
-    if walk(stream, contents.found) not in (PROTOCOL, Known.ANY):
-        raise RefusedError(Reason.MALFORMED, f"The legacy format's protocol is not {PROTOCOL}.")
+    if walk(stream, contents.found) not in (PROTOCOL, ANY):
+        raise RefusedError(Reason.MALFORMED, "The legacy format's protocol is not 1001.")
     for _ in range(_AFTER_PROTOCOL):
         walk(stream, contents.found)
 

@@ -50,7 +50,8 @@ NEXT_STEPS: Final = {
 class RefusedError(TorchcompatError):
     """Bytes that are not read on; it stays in this package and becomes a verdict."""
 
-    def __init__(self, reason: Reason, cause: str) -> None:
+    def __init__(self, reason: Reason, cause: str, next_step: str = "") -> None:
         super().__init__(cause)
         self.reason = reason
         self.cause = cause
+        self.next_step = next_step or NEXT_STEPS[reason]

@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 from pytest_torchcompat.scan.allowlists import MEASURED, allowed_by_torch, spelled
 from pytest_torchcompat.scan.containers import Contents, read
 from pytest_torchcompat.scan.dangerous import runs_code
-from pytest_torchcompat.scan.opcodes import Global
-from pytest_torchcompat.scan.refusals import NEXT_STEPS
+from pytest_torchcompat.scan.limits import LIMITS, Limits
+from pytest_torchcompat.scan.names import Global
 
 _CHUNK = 1 << 20
 
@@ -36,7 +36,8 @@ class Scan:
     ``globals`` are the dotted names that unpickling would look up, torch's own included, in the
     order of their first appearance; of a refused file those seen before it was refused.
     ``reason`` is a stable code, ``cause`` and ``next_step`` are sentences; all three are empty
-    for a safe file. ``sha256`` and ``bytes`` are of what was read, from where reading began.
+    for a safe file. ``sha256`` and ``bytes`` are of what was read, from where reading began; the
+    first is empty where it was not asked for.
     ``weights_only`` is false where torch's weights_only reader cannot read it, whatever is allowed.
     """
 
@@ -56,7 +57,7 @@ class Scan:
         """Return plain data for JSON."""
         return {
             "path": self.path,
-            "sha256": self.sha256,
+            "sha256": self.sha256 or None,
             "bytes": self.bytes,
             "format": self.format,
             "globals": list(self.globals),
@@ -71,26 +72,30 @@ class Scan:
         return tuple(name for name in self.globals if name not in allowed)
 
 
-def scan_path(path: str | os.PathLike[str]) -> Scan:
+def scan_path(
+    path: str | os.PathLike[str], *, hashed: bool = True, limits: Limits = LIMITS
+) -> Scan:
     """Scan the file at a path; raises ``OSError`` where it cannot be opened."""
     with Path(path).open("rb") as file:
-        return scan_file(file, os.fspath(path))
+        return scan_file(file, os.fspath(path), hashed=hashed, limits=limits)
 
 
-def scan_file(file: BinaryIO, name: str = "") -> Scan:
+def scan_file(
+    file: BinaryIO, name: str = "", *, hashed: bool = True, limits: Limits = LIMITS
+) -> Scan:
     """
     Scan an open, seekable file from its position on, which is restored afterwards.
 
     Nothing is executed or imported, and no content makes this raise: what cannot be read for
-    certain is refused.
+    certain is refused. Without ``hashed`` only the parts are read that torch would unpickle.
     """
     start = file.tell()
     try:
-        sha256, size = _hash(file)
-        contents = read(file, start, size)
+        sha256, size = _hash(file) if hashed else ("", file.seek(0, os.SEEK_END) - start)
+        contents = read(file, start, max(size, 0), limits)
     finally:
         file.seek(start)
-    return _judged(contents, name, sha256, size)
+    return _judged(contents, name, sha256, max(size, 0))
 
 
 def _hash(file: BinaryIO) -> tuple[str, int]:
@@ -121,8 +126,8 @@ def _judged(contents: Contents, name: str, sha256: str, size: int) -> Scan:
 
 def _verdict(contents: Contents, names: tuple[str, ...]) -> tuple[Verdict, str | None, str, str]:
     if contents.refusal:
-        reason = contents.refusal.reason
-        return Verdict.REFUSED, reason.value, contents.refusal.cause, NEXT_STEPS[reason]
+        refusal = contents.refusal
+        return Verdict.REFUSED, refusal.reason.value, refusal.cause, refusal.next_step
     dangerous = _dangerous(contents.found.globals)
     if dangerous:
         cause = f"It imports {', '.join(dangerous)}, with which a pickle can run any code."
@@ -153,3 +158,4 @@ def _notes(contents: Contents, names: tuple[str, ...]) -> Iterator[str]:
         yield "a plain pickle: torch.load unpickles it and then finds that it is no checkpoint"
     elif contents.found.beyond_torch:
         yield "weights_only=True cannot read these opcodes: save it with pickle_protocol=2"
+    yield from contents.extras

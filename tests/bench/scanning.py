@@ -145,18 +145,20 @@ def _rows(
         _figure(f"{name}: {count}", seen.get(count, float("nan")), "files", aim, corpus=seen)
         for count in ("silent", "false alarms")
     ]
-    speeds = [
-        _figure(
-            f"{name}, {file}",
-            _middle([each.seconds for each in all_of_them]),
-            "s",
-            "",
-            each=[each.seconds for each in all_of_them],
-            peak_mb=_most(all_of_them),
-        )
+    spent = [
+        figure
         for file, all_of_them in taken.items()
+        for figure in _spent(f"{name}, {file}", all_of_them)
     ]
-    return [*counts, *speeds]
+    return [*counts, *spent]
+
+
+def _spent(name: str, taken: list[Taken]) -> list[dict[str, Any]]:
+    seconds = [each.seconds for each in taken]
+    return [
+        _figure(name, _middle(seconds), "s", "", each=seconds),
+        _figure(f"{name}: most memory", _most(taken), "MB", ""),
+    ]
 
 
 def _figure(name: str, value: float, unit: str, aim: str, **more: Any) -> dict[str, Any]:

@@ -258,8 +258,11 @@ def test_help_names_each_limit_and_what_is_hashed(capsys):
     with pytest.raises(SystemExit):
         main(["scan", "--help"])
     out = " ".join(capsys.readouterr().out.split())
-    assert "opcodes (pickle opcodes: 10,000,000)" in out
-    assert "--json takes each and the table those of files as long as one of the catalogue" in out
+    assert "opcodes (pickle opcodes: 8,000,000)" in out
+    assert (
+        "--json takes each, and the table only those of files as long as one of the catalogue"
+        in out
+    )
 
 
 def test_each_file_is_reported_as_soon_as_it_is_read(write, capsys, monkeypatch):

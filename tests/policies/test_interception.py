@@ -10,6 +10,7 @@ import os
 import pickle
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -252,6 +253,29 @@ def test_a_trusted_file_may_be_named_by_its_absolute_path(pickled, loads):
     rules = Rules(trust=(str(pickled),), root=pickled.parent)
     with applied(Policy.PATCHED, rules, loads.append):
         assert torch.load(pickled)["args"].layers == 2
+
+
+def test_a_path_that_leads_out_of_a_trusted_folder_is_not_trusted(pickled, loads):
+    root = pickled.parent
+    (root / "assets").mkdir()
+    rules = Rules(trust=("assets/*",), root=root)
+    with applied(Policy.PATCHED, rules, loads.append), pytest.raises(PolicyRefusedError):
+        torch.load(root / "assets" / ".." / pickled.name)
+
+
+def test_the_name_of_an_archives_member_is_trusted_by_no_path(pickled, loads):
+    with zipfile.ZipFile(pickled.parent / "archive.zip", "w") as archive:
+        archive.write(pickled, "assets/voice.pt")
+        rules = Rules(trust=("assets/*", "voice.pt"))
+        with applied(Policy.PATCHED, rules, loads.append), pytest.raises(PolicyRefusedError):
+            with archive.open("assets/voice.pt") as member:
+                torch.load(member)
+
+
+def test_an_open_file_is_trusted_by_its_path(pickled, loads):
+    rules = Rules(trust=(pickled.name,))
+    with applied(Policy.PATCHED, rules, loads.append), pickled.open("rb") as file:
+        assert torch.load(file)["args"].layers == 2
 
 
 def test_a_closure_in_the_place_of_torch_load_is_held_too(pickled, loads, monkeypatch):

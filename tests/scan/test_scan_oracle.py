@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from scan_corpus import torch_zip
 
 from pytest_torchcompat.scan import Verdict, scan_file
 
@@ -124,7 +125,18 @@ def test_no_global_that_the_unpickler_asks_for_is_missing():
     assert result["not refused"] > 500, "refusing everything would be no answer"
 
 
-@pytest.mark.parametrize("name", ["test_truncated_data", "test_bad_stack", "test_bad_mark"])
+BROKEN = {
+    "test_bad_mark": 30,
+    "test_bad_stack": 40,
+    "test_badly_escaped_string": 1,
+    "test_badly_quoted_string": 10,
+    "test_misc_get": 3,
+    "test_negative_put": 1,
+    "test_truncated_data": 85,
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
 def test_the_broken_streams_of_cpython_s_own_tests_are_refused(name):
     pickletester = pytest.importorskip("test.pickletester", reason="some systems leave it out")
     streams = []
@@ -135,14 +147,18 @@ def test_the_broken_streams_of_cpython_s_own_tests_are_refused(name):
         def check_unpickling_error(self, _, data):
             streams.append(data)
 
+        check_unpickling_error_strict = check_unpickling_error
+
     collector = Collector()
     collector.subTest = lambda *_: contextlib.nullcontext()
-    getattr(collector, name)()
+    # Behind those of broken streams some go on to others, which the collector cannot load.
+    with contextlib.suppress(NotImplementedError, AttributeError):
+        getattr(collector, name)()
 
     accepted = [data for data in streams if _verdict(data) is not Verdict.REFUSED]
-    assert len(streams) >= 30
+    assert len(streams) >= BROKEN[name]
     assert accepted == []
 
 
 def _verdict(data):
-    return scan_file(io.BytesIO(data)).verdict
+    return scan_file(io.BytesIO(torch_zip(data))).verdict

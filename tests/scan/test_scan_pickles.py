@@ -7,8 +7,11 @@ import pytest
 from scan_corpus import HIDDEN, PAYLOAD, REFUSED, STATE, legacy, short_text, torch_zip
 
 from pytest_torchcompat.scan import Verdict, scan_file
-from pytest_torchcompat.scan.opcodes import Found, Stream, walk
+from pytest_torchcompat.scan.limits import Limits
+from pytest_torchcompat.scan.names import Found
 from pytest_torchcompat.scan.refusals import RefusedError
+from pytest_torchcompat.scan.stream import Stream
+from pytest_torchcompat.scan.walk import walk
 
 
 def scanned(data):
@@ -133,7 +136,7 @@ def test_a_long_literal_is_skipped_and_not_read():
             return data
 
     data = b"B" + (50_000_000).to_bytes(4, "little") + bytes(50_000_000) + b"0" + PAYLOAD
-    file, found = Counted(data), Found({}, set())
+    file, found = Counted(data), Found()
     walk(Stream(file, 0, len(data)), found)
 
     assert [each.dotted for each in found.globals] == ["os.getpid"]
@@ -143,5 +146,5 @@ def test_a_long_literal_is_skipped_and_not_read():
 def test_too_many_opcodes_are_refused():
     data = b"N" * 100 + b"."
 
-    with pytest.raises(RefusedError, match="more than 99 opcodes"):
-        walk(Stream(io.BytesIO(data), 0, len(data)), Found({}, set()), most=99)
+    with pytest.raises(RefusedError, match="more than 99 pickle opcodes, which is the limit 'opc"):
+        walk(Stream(io.BytesIO(data), 0, len(data)), Found(Limits(opcodes=99)))
