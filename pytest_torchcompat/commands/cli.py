@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import sys
 from collections.abc import Sequence
+from typing import Any
 
-from pytest_torchcompat import __version__
-from pytest_torchcompat.commands import allowlist, audit, convert, fetch, scan
 from pytest_torchcompat.errors import TorchcompatError
 
-COMMANDS = (scan, allowlist, convert, audit, fetch)
+# Each is a module beside this one; only what is asked for is imported.
+COMMANDS = ("scan", "allowlist", "convert", "audit", "fetch")
 _FAILED = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code; an error on purpose is one sentence and exit 2."""
-    args = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    args = _parser(words).parse_args(words)
     _print_anything()
     try:
         return int(args.run(args))
@@ -26,14 +28,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     about = "Checkpoints, and which torch loads them under which policy."
     parser = argparse.ArgumentParser(prog="torchcompat", description=about)
-    parser.add_argument("--version", action="version", version=f"torchcompat {__version__}")
+    parser.add_argument("--version", action=_Version, help="Show the version and exit")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        command.add_parser(subparsers)
+    for command in [word for word in words[:1] if word in COMMANDS] or COMMANDS:
+        module = importlib.import_module(f"pytest_torchcompat.commands.{command}")
+        module.add_parser(subparsers)
     return parser
+
+
+class _Version(argparse.Action):
+    """Asks for the version only when it is to be shown, as that takes some milliseconds."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from pytest_torchcompat import __version__
+
+        sys.stdout.write(f"torchcompat {__version__}\n")
+        parser.exit()
 
 
 def _print_anything() -> None:

@@ -10,13 +10,33 @@ from pytest_torchcompat.commands import cli, scan
 from pytest_torchcompat.errors import TorchcompatError
 
 
-@pytest.mark.parametrize("command", ["scan", "allowlist", "fetch"])
+@pytest.mark.parametrize("command", cli.COMMANDS)
 def test_each_command_has_help(command, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main([command, "--help"])
 
     assert caught.value.code == 0
     assert f"usage: torchcompat {command}" in capsys.readouterr().out
+
+
+def test_the_help_names_every_command(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+
+    named = [line.split()[:1] for line in capsys.readouterr().out.splitlines()]
+    assert [word for word in cli.COMMANDS if [word] not in named] == []
+
+
+def test_a_command_imports_no_other(tmp_path):
+    script = (
+        "import sys; from pytest_torchcompat.commands.cli import main; main(sys.argv[1:]);"
+        "print([name for name in sys.modules if name.startswith('pytest_torchcompat.audit')])"
+    )
+    (tmp_path / "x.pt").write_bytes(b"N.")
+    command = [sys.executable, "-c", script, "scan", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_the_version_is_shown(capsys):
@@ -70,7 +90,7 @@ def test_scanning_imports_neither_torch_nor_the_hub(tmp_path):
 def test_a_terminal_of_another_encoding_shows_what_it_lacks_escaped(tmp_path):
     (tmp_path / "x.pt").write_bytes(b"N.")
     script = "import sys; from pytest_torchcompat.commands.cli import main; sys.exit(main())"
-    command = [sys.executable, "-c", script, "scan", "x.pt"]
+    command = [sys.executable, "-c", script, "scan", "--sha256", "x.pt"]
     environment = {"PYTHONIOENCODING": "ascii"}
     done = subprocess.run(
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
