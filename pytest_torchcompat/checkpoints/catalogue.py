@@ -151,6 +151,10 @@ class Checkpoint:
         return words if len(known) == len(self.sizes) else f"over {words}"
 
 
+# Both say of a file what is known of its bytes.
+Known = Union[Checkpoint, SideFile]
+
+
 @dataclass(frozen=True)
 class CheckpointFile:
     """

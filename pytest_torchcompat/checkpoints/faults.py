@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from pytest_torchcompat.errors import FetchError
 from pytest_torchcompat.scan import scan_path
 
 OFFLINE = "it is not in the cache and HF_HUB_OFFLINE is set. Unset it and fetch again"
+
+_YES = {"1", "ON", "YES", "TRUE"}
 
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
@@ -19,6 +22,11 @@ _LARGEST_INSTEAD = 16 << 20
 
 class WrongFileError(FetchError):
     """A file that came whole and is not the one that it should be."""
+
+
+def is_offline() -> bool:
+    """Whether the user asked for no network, in the way of the hub's client."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in _YES
 
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -16,15 +16,13 @@ from pytest_torchcompat.checkpoints.catalogue import (
     Checkpoint,
     CheckpointFile,
     Edition,
-    LocalFile,
 )
+from pytest_torchcompat.checkpoints.faults import is_offline
 from pytest_torchcompat.checkpoints.hashes import (
-    notes_folder,
-    remember,
-    remembered_sha256,
     sha256_of,
 )
 from pytest_torchcompat.checkpoints.offers import Offer, offers
+from pytest_torchcompat.checkpoints.own import is_here, missing, own_file
 from pytest_torchcompat.errors import FetchError, MissingFileError, unknown_name
 
 __all__ = ["EDITIONS", "cached", "fetch", "locate", "needs_download", "sha256_of", "verify"]
@@ -46,7 +44,7 @@ def fetch(
     first, so that a later fetch starts anew.
     """
     if row.local and not row.sources:
-        return _local(row, row.local, cache)
+        return own_file(row, row.local, cache)
     known = offers(row, cache)
     return _cached(known) or _fetched(row, known, accepted)
 
@@ -64,7 +62,7 @@ def verify(row: Checkpoint, cache: Path | None = None) -> CheckpointFile:
     ``FetchError`` where it is not here or not right.
     """
     if row.local and not row.sources:
-        return _local(row, row.local, cache, fresh=True)
+        return own_file(row, row.local, cache, fresh=True)
     offer = next((each for each in offers(row, cache) if each.is_here()), None)
     if offer is None:
         message = f"{row.id} is not in the cache. Get it with: torchcompat fetch {row.id}"
@@ -78,12 +76,12 @@ def verify(row: Checkpoint, cache: Path | None = None) -> CheckpointFile:
 
 def needs_download(row: Checkpoint, edition: str = "auto", cache: Path | None = None) -> bool:
     """Whether ``locate`` would download; a host that does not answer is asked once for that."""
-    if edition == Edition.REPLICA.value and (row.replica or row.local):
+    if edition == Edition.REPLICA.value:
         return False
-    if edition == "auto" and row.local and row.local.path.is_file():
+    if edition == "auto" and is_here(row):
         return False
     known = offers(row, cache)
-    if not known or row.terms or _cached(known):
+    if not known or row.terms or is_offline() or _cached(known):
         return False
     return edition != "auto" or row.replica is None or bool(_reachable(known))
 
@@ -102,7 +100,7 @@ def locate(row: Checkpoint, edition: str = "auto", cache: Path | None = None) ->
         return fetch(row, cache)
     if edition == "auto":
         return _best(row, cache)
-    return _local(row, row.local, cache) if row.local and not row.replica else _replica(row)
+    return own_file(row, row.local, cache) if row.local and not row.replica else _replica(row)
 
 
 def _cached(known: Sequence[Offer]) -> CheckpointFile | None:
@@ -149,13 +147,26 @@ def _require_accepted(row: Checkpoint, accepted: Collection[str]) -> None:
 
 
 def _best(row: Checkpoint, cache: Path | None) -> CheckpointFile:
-    if row.local and row.local.path.is_file():
-        return _local(row, row.local, cache)
+    if row.local and is_here(row):
+        return own_file(row, row.local, cache)
     known = offers(row, cache)
     found = _cached(known)
-    if found is None and not (row.replica or row.local):
+    if found is None and row.replica is None:
+        return _wanted(row, known)
+    return found or _fetched_if_possible(row, known) or _replica(row)
+
+
+def _wanted(row: Checkpoint, known: Sequence[Offer]) -> CheckpointFile:
+    """Return a file that nothing can stand in for."""
+    if row.local is None:
         return _fetched(row, known)
-    return found or _fetched_if_possible(row, known) or _stand_in(row, cache)
+    if not known:
+        raise missing(row, row.local.path)
+    try:
+        return _fetched(row, known)
+    except FetchError as error:
+        message = f"{missing(row, row.local.path, searched=True)}. {error}"
+        raise FetchError(message) from error
 
 
 def _fetched_if_possible(row: Checkpoint, known: Sequence[Offer]) -> CheckpointFile | None:
@@ -164,55 +175,12 @@ def _fetched_if_possible(row: Checkpoint, known: Sequence[Offer]) -> CheckpointF
         reachable = _reachable(known)
         return _fetched(row, reachable) if reachable else None
     except FetchError as error:
-        _log.warning("%s%s", error, "; its replica stands in" if row.replica else "")
+        _log.warning("%s; its replica stands in", error)
         return None
 
 
 def _reachable(known: Sequence[Offer]) -> list[Offer]:
     return [offer for offer in known if offer.store.reachable()]
-
-
-def _stand_in(row: Checkpoint, cache: Path | None) -> CheckpointFile:
-    return _local(row, row.local, cache) if row.local and not row.replica else _replica(row)
-
-
-def _local(
-    row: Checkpoint, local: LocalFile, cache: Path | None, *, fresh: bool = False
-) -> CheckpointFile:
-    """Return the project's own file, with what the row knows of it and of those beside it."""
-    notes = notes_folder(cache)
-    names = [(local.path, row.sha256)]
-    names += [(local.path.parent / side.filename, side.sha256) for side in row.beside]
-    found = [_own(row, path, sha256, notes, fresh=fresh) for path, sha256 in names]
-    return CheckpointFile(row, local.path, Edition.LOCAL, found[0])
-
-
-def _own(row: Checkpoint, path: Path, sha256: str | None, notes: Path, *, fresh: bool) -> str:
-    if not path.is_file():
-        raise _missing(row, path)
-    found = remember(path, notes) if fresh else remembered_sha256(path, notes)
-    if sha256 and found != sha256:
-        message = (
-            f"{path} is not the file of {row.id}: it has the sha256 {found} and the row says"
-            f" {sha256}. Put the right file there or correct the row"
-        )
-        raise FetchError(message)
-    return found
-
-
-def _missing(row: Checkpoint, path: Path) -> MissingFileError:
-    command = row.local.download if row.local else ""
-    command = command or (f"torchcompat fetch {row.id}" if row.sources else "")
-    here = Path.cwd()
-    shown = path.relative_to(here) if here in path.parents else path
-    cache = ", and in the cache" if row.sources else ""
-    way = f"Get it with: {command}" if command else _BY_HAND
-    return MissingFileError(
-        f"{row.id}: {shown} is not there; looked at {path.absolute()}{cache}. {way}"
-    )
-
-
-_BY_HAND = "Put it there, or name where it comes from in its row"
 
 
 def _replica(row: Checkpoint) -> CheckpointFile:

@@ -17,7 +17,7 @@ from pytest_torchcompat.checkpoints.catalogue import (
     CheckpointFile,
     Edition,
     HubFile,
-    SideFile,
+    Known,
     Source,
 )
 from pytest_torchcompat.checkpoints.faults import WrongFileError, what_came
@@ -33,7 +33,6 @@ from pytest_torchcompat.checkpoints.web import WebSource, file_name, web_folder
 from pytest_torchcompat.errors import CatalogueError, FetchError
 
 Store = Union[HubSource, WebSource]
-Known = Union[Checkpoint, SideFile]
 Found = tuple[Path, str]
 
 

@@ -13,6 +13,7 @@ from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any, Callable
+from urllib.parse import urlsplit
 
 from pytest_torchcompat.checkpoints.catalogue import (
     Catalogue,
@@ -127,6 +128,24 @@ def _text(value: Any, where: str) -> str:
 def _url(value: Any, where: str) -> str:
     right = re.match("https?://.", _text(value, where))
     _require(bool(right), where, f"it must begin with https:// or http://, and is {value!r}")
+    try:
+        urlsplit(value)
+    except ValueError as error:
+        message = f"{value!r} is no URL ({error})"
+        raise _error(where, message) from error
+    return str(value)
+
+
+def _repo(value: Any, where: str) -> str:
+    right = re.fullmatch(r"([\w.-]+/)?[\w.-]+", _text(value, where))
+    _require(bool(right), where, f"a repository is due, such as me/voices, not {value!r}")
+    return str(value)
+
+
+def _beside_name(value: Any, where: str) -> str:
+    """Return a name that leads to no other folder, where a download would overwrite files."""
+    right = not {*_text(value, where)} & {*"/\\"} and value not in (".", "..")
+    _require(right, where, f"a name in the checkpoint's own folder is due, not {value!r}")
     return str(value)
 
 
@@ -174,15 +193,15 @@ def _hub(value: Any, where: str) -> HubFile:
 
 def _beside(value: Any, where: str) -> SideFile:
     if isinstance(value, str):
-        return SideFile(_text(value, where))
+        return SideFile(_beside_name(value, where))
     _require(isinstance(value, Mapping), where, f"a file's name or a table is due, not {value!r}")
     given = _read(value, _BESIDE_KEYS, where)
     _require("file" in given, where, "file is missing")
     return SideFile(given["file"], given.get("sha256"), given.get("bytes"))
 
 
-_HUB_KEYS: Mapping[str, Reader] = {"repo": _text, "revision": _commit, "file": _text}
-_BESIDE_KEYS: Mapping[str, Reader] = {"file": _text, "sha256": _sha256, "bytes": _count}
+_HUB_KEYS: Mapping[str, Reader] = {"repo": _repo, "revision": _commit, "file": _text}
+_BESIDE_KEYS: Mapping[str, Reader] = {"file": _beside_name, "sha256": _sha256, "bytes": _count}
 _KEYS: Mapping[str, Reader] = {
     "library": _text,
     "path": _text,

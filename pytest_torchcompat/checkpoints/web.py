@@ -21,7 +21,7 @@ from typing import Any, Callable
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from pytest_torchcompat.checkpoints.catalogue import UrlFile
-from pytest_torchcompat.checkpoints.faults import OFFLINE, causes, disk_reason
+from pytest_torchcompat.checkpoints.faults import OFFLINE, causes, disk_reason, is_offline
 from pytest_torchcompat.checkpoints.hashes import (
     RunningSha256,
     own_folder,
@@ -40,7 +40,6 @@ _ENDLESS = (
     "its server does not say how long it is, and its row knows neither its sha256 nor its bytes, so"
     " that half of it would look whole. Add one of them to the row"
 )
-_YES = {"1", "ON", "YES", "TRUE"}
 
 Check = Callable[[Path, str, str], None]
 
@@ -155,10 +154,6 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _offline() -> bool:
-    return os.environ.get("HF_HUB_OFFLINE", "").upper() in _YES
-
-
 def _client() -> Any:
     try:
         import pooch
@@ -169,7 +164,7 @@ def _client() -> Any:
 
 
 def _session() -> Any:
-    if _offline():
+    if is_offline():
         raise FetchError(OFFLINE)
     _client()
     import requests  # pooch's own client

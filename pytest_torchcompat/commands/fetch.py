@@ -17,6 +17,7 @@ from pytest_torchcompat.checkpoints.catalogue import (
     in_megabytes,
 )
 from pytest_torchcompat.checkpoints.fetch import cached, fetch, locate, verify
+from pytest_torchcompat.checkpoints.offers import offers
 from pytest_torchcompat.checkpoints.project import add_project_rows
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.commands.display import escaped
@@ -97,7 +98,14 @@ def _all_go_well(done: Iterable[bool]) -> int:
 
 def _here(rows: Iterable[Checkpoint], args: argparse.Namespace) -> list[Checkpoint]:
     """Return what there is to verify: of all rows those that are here, else what was named."""
-    return [row for row in rows if not args.all or _have(row, args.cache) in _HERE]
+    return [row for row in rows if not args.all or _is_here(row, args.cache)]
+
+
+def _is_here(row: Checkpoint, cache: Path | None) -> bool:
+    """Whether there is a file to verify, right or wrong."""
+    if row.local and not row.sources:
+        return row.local.path.is_file()
+    return any(offer.is_here() for offer in offers(row, cache))
 
 
 def _verified(row: Checkpoint, cache: Path | None) -> bool:

@@ -25,3 +25,4 @@ from pytest_torchcompat.plugin.hooks import (
     pytest_runtest_protocol as pytest_runtest_protocol,
 )
 from pytest_torchcompat.plugin.hooks import pytest_runtest_setup as pytest_runtest_setup
+from pytest_torchcompat.plugin.hooks import pytest_testnodedown as pytest_testnodedown

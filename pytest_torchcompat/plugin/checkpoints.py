@@ -22,14 +22,12 @@ _SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9_]*$")  # an id such as lib/model-3.0
 
 
 def located(node: pytest.Item, named: marks.Name) -> CheckpointFile:
-    """Return the file, which a policy then knows; says so where it has to be downloaded."""
+    """Return the file; says so where it has to be downloaded."""
     state = state_of(node.config)
     row = _row(node, named)
     where = (state.settings.edition, state.settings.cache)
     _tell(node.config, announcement(row, *where))
-    file = locate(row, *where)
-    state.learn(file)
-    return file
+    return locate(row, *where)
 
 
 def _row(node: pytest.Item, named: marks.Name) -> Checkpoint:

@@ -35,20 +35,30 @@ def torchcompat_policy(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def torchcompat_checkpoint(request: pytest.FixtureRequest) -> CheckpointFile:
+def torchcompat_checkpoint(request: pytest.FixtureRequest) -> Iterator[CheckpointFile]:
     """The file of the checkpoint that the test's marker names, verified."""
     names = marks.checkpoints(request.node)
     named = getattr(request, "param", names[0] if names else None)
     if named is None:
         pytest.fail(NO_CHECKPOINT, pytrace=False)
+    from pytest_torchcompat.plugin.state import state_of
+
+    file = _located(request.node, named)
+    with state_of(request.config).learned(file):
+        yield file
+
+
+def _located(node: pytest.Item, named: marks.Name) -> CheckpointFile:
     from pytest_torchcompat.plugin.checkpoints import located
 
     try:
-        return located(request.node, named)
+        return located(node, named)
     except FetchError as error:
-        pytest.fail(f"infra: {error}", pytrace=False)
+        problem = f"infra: {error}"
     except TorchcompatError as error:
-        pytest.fail(f"@pytest.mark.torchcompat_checkpoint: {error}", pytrace=False)
+        problem = f"@pytest.mark.torchcompat_checkpoint: {error}"
+    # Outside of the handlers: pytest would show each error that this one came from.
+    pytest.fail(problem, pytrace=False)
 
 
 @pytest.fixture

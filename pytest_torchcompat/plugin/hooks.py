@@ -10,7 +10,7 @@ import pytest
 
 from pytest_torchcompat.plugin import hookspecs, marks, options, summary
 from pytest_torchcompat.plugin.enforcement import held_for, policies_for, policy_of, runs_once
-from pytest_torchcompat.plugin.options import SETTINGS
+from pytest_torchcompat.plugin.options import PROBLEM, SETTINGS
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -102,6 +102,14 @@ def pytest_runtest_makereport(
     report = yield
     summary.attach(item.config, report)
     return report
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Stop the session with the sentence that a worker of pytest-xdist stopped for."""
+    problem = getattr(node, "workeroutput", {}).get(PROBLEM)
+    if problem:
+        raise pytest.UsageError(problem)
 
 
 class _Boundary:

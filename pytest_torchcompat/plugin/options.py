@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -82,6 +83,7 @@ class Settings:
 
 
 SETTINGS = pytest.StashKey[Settings]()
+PROBLEM = "torchcompat_problem"  # what a worker of pytest-xdist stopped for
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -160,4 +162,7 @@ def _writable(report: Path | None) -> Path | None:
 
 
 def _path(config: pytest.Config, text: str) -> Path | None:
-    return config.invocation_params.dir / text if text else None
+    if not text:
+        return None
+    # No shell expands it after "="; unlike Path's, this leaves the name of an unknown user alone.
+    return config.invocation_params.dir / os.path.expanduser(text)  # noqa: PTH111

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
@@ -13,7 +13,7 @@ from pytest_torchcompat.checkpoints.hashes import notes_folder, remembered_sha25
 from pytest_torchcompat.checkpoints.project import add_project_rows
 from pytest_torchcompat.errors import CatalogueError
 from pytest_torchcompat.libraries import Libraries
-from pytest_torchcompat.plugin.options import SETTINGS, Settings
+from pytest_torchcompat.plugin.options import PROBLEM, SETTINGS, Settings
 from pytest_torchcompat.policies.rules import Load, Rules
 
 
@@ -23,7 +23,7 @@ class State:
     Made when a test first needs it, so that a plain session pays nothing for it.
 
     ``known`` is what the rules register for each file, by its sha256; ``files`` are the files that
-    tests asked for. Both grow while a policy holds, which then sees the addition.
+    the running test asked for. Both change while a policy holds, which then sees the change.
     """
 
     settings: Settings
@@ -33,6 +33,22 @@ class State:
     rules: Rules
     loads: list[Load] = field(default_factory=list)
     files: dict[str, CheckpointFile] = field(default_factory=dict)
+
+    @contextlib.contextmanager
+    def learned(self, file: CheckpointFile) -> Iterator[None]:
+        """
+        ``learn`` a file for the length of a test.
+
+        Any longer, and the verdict on another test would depend on which of the two came first.
+        """
+        known, files = dict(self.known), dict(self.files)
+        self.learn(file)
+        try:
+            yield
+        finally:
+            self.known.clear()
+            self.known.update(known)
+            self.files = files
 
     def learn(self, file: CheckpointFile) -> None:
         """Let ``allowlisted`` register for a file what its row lists, whoever established it."""
@@ -87,6 +103,8 @@ def _catalogue(config: pytest.Config) -> Catalogue:
         for more in config.hook.pytest_torchcompat_checkpoints(config=config):
             _add(rows, more)
     except CatalogueError as error:
+        if hasattr(config, "workeroutput"):  # a worker of pytest-xdist ends without a word
+            config.workeroutput[PROBLEM] = str(error)
         raise pytest.UsageError(str(error)) from error
     return rows
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from hub import BODY
 
+from pytest_torchcompat.checkpoints import own as own_module
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint, Edition, LocalFile, SideFile
 from pytest_torchcompat.checkpoints.fetch import fetch, locate, needs_download, verify
 from pytest_torchcompat.errors import FetchError, MissingFileError, UnknownNameError
@@ -41,6 +42,7 @@ def test_replica_is_the_shipped_file_and_asks_nobody(hub, served, replica):
 
 
 def test_a_row_without_a_replica_says_what_to_ask_for(hub):
+    assert not needs_download(hub.row(), "replica")
     with pytest.raises(MissingFileError) as caught:
         locate(hub.row(), "replica")
     assert str(caught.value) == (
@@ -257,10 +259,58 @@ def test_auto_takes_its_replica_where_it_is_missing(hub, voice, replica):
 
 
 @pytest.mark.parametrize("fault", ["gated", "hang up"])
-def test_where_its_source_fails_too_both_places_are_named(hub, served, voice, fault):
+def test_where_its_source_fails_too_that_is_a_fault_of_the_download(hub, served, voice, fault):
     voice.unlink()
     hub.fault = fault
-    assert missing(served("my/voice", local=LocalFile(voice))) == (
+    with pytest.raises(FetchError) as caught:
+        locate(served("my/voice", local=LocalFile(voice)))
+    assert str(caught.value).startswith(
         f"my/voice: assets/voice.pth is not there; looked at {voice}, and in the cache."
-        " Get it with: torchcompat fetch my/voice"
+        " Get it with: torchcompat fetch my/voice. my/voice was not fetched: "
     )
+
+
+def test_as_a_replica_it_is_looked_for_in_its_place_alone(served, voice):
+    voice.unlink()
+    assert missing(served("my/voice", local=LocalFile(voice)), "replica") == (
+        f"my/voice: assets/voice.pth is not there; looked at {voice}."
+        " Put it there, or name where it comes from in its row"
+    )
+
+
+def test_a_name_that_no_disk_can_hold_is_a_missing_file(voice):
+    assert "is not there; looked at" in missing(own(voice.with_name("a" * 300 + ".pt")))
+
+
+def test_a_file_that_cannot_be_read_is_told(voice, monkeypatch):
+    def denied(*_args):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(own_module, "remembered_sha256", denied)
+    assert missing(own(voice)) == (
+        f"my/voice: {voice} cannot be read (Permission denied). Check its permissions"
+    )
+
+
+def test_a_file_of_the_project_with_another_size_is_refused(voice):
+    with pytest.raises(FetchError, match=f"it has {len(BODY)} bytes and the row says 7"):
+        locate(own(voice, bytes=7))
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "It is a git-lfs pointer"),
+        (b"<html>", "It is a web page"),
+        (b"", "The file is empty"),
+    ],
+)
+def test_what_a_download_left_instead_of_the_file_is_named(voice, body, sentence):
+    voice.write_bytes(body)
+    with pytest.raises(FetchError, match=f"is not the file of my/voice: {sentence}"):
+        locate(own(voice))
+
+
+def test_nothing_is_downloaded_where_the_user_is_offline(served, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert not needs_download(served("my/voice"))

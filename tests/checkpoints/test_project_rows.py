@@ -139,6 +139,10 @@ def test_an_id_that_is_taken_is_told_with_its_file(project):
         ("path = 7", ": path: text is due, not 7"),
         ('path = " "', ": path: text is due, not ' '"),
         ('url = "ftp://a/b"', ": url: it must begin with https:// or http://, and is 'ftp://a/b'"),
+        (
+            'url = "https://[a/b"',
+            ": url: 'https://[a/b' is no URL (Invalid IPv6 URL)",
+        ),
         ('sha256 = "abc"', ": sha256: 64 hex digits are due, not 'abc'"),
         ("bytes = true", ": bytes: a whole number is due, not True"),
         ("bytes = -1", ": bytes: a whole number is due, not -1"),
@@ -148,6 +152,18 @@ def test_an_id_that_is_taken_is_told_with_its_file(project):
         ("globals = [1]", ": globals: text is due, not 1"),
         ("beside = [1]", ": beside: a file's name or a table is due, not 1"),
         ('beside = [{ sha256 = "" }]', ": beside: sha256: text is due, not ''"),
+        (
+            'beside = ["../../notes.json"]',
+            ": beside: a name in the checkpoint's own folder is due, not '../../notes.json'",
+        ),
+        (
+            'beside = [{ file = ".." }]',
+            ": beside: file: a name in the checkpoint's own folder is due, not '..'",
+        ),
+        (
+            'hub = { repo = "me/my voices", file = "v.pth" }',
+            ": hub: repo: a repository is due, such as me/voices, not 'me/my voices'",
+        ),
         ("beside = [{ bytes = 1 }]", ": beside: file is missing"),
         ('hub = "me/voices"', ": hub: a table is due, not 'me/voices'"),
         ('hub = { repo = "me/voices" }', ": hub: file is missing"),

@@ -15,6 +15,7 @@ from pytest_torchcompat.checkpoints.catalogue import (
     Catalogue,
     Checkpoint,
     HubFile,
+    LocalFile,
     Replica,
     SideFile,
     UrlFile,
@@ -215,6 +216,24 @@ def test_verify_reads_again_what_is_here_and_fetches_nothing(hub, capsys):
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("some/model: verified, ")
     assert hub.asked == []
+
+
+@pytest.mark.usefixtures("rows")
+def test_verify_of_all_tells_a_file_that_was_altered(tmp_path, capsys):
+    fetched("some/model")
+    (blob,) = (tmp_path / "huggingface").glob("models--some--model/blobs/*")
+    blob.write_bytes(bytes(len(BODY)))
+    assert fetched("--all", "--verify") == 1
+    assert "some/model is not what it should be: " in capsys.readouterr().err
+
+
+def test_verify_of_all_tells_a_file_of_the_project_that_is_another(tmp_path, monkeypatch, capsys):
+    path = tmp_path / "voice.pt"
+    path.write_bytes(BODY)
+    known = {"library": "torch", "why": "a test", "sha256": "0" * 64}
+    know(monkeypatch, Checkpoint("my/voice", local=LocalFile(path), **known))
+    assert fetched("--all", "--verify") == 1
+    assert f"{path} is not the file of my/voice" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("rows")

@@ -99,6 +99,24 @@ def test_other(torchcompat_model):
     result.stdout.fnmatch_lines("*'torhc' is not a known library.*Did you mean 'torch'?*")
 
 
+def test_what_one_marker_says_of_a_file_holds_for_no_other_test(pytester, voice):
+    listed = LOAD.format(marker=f'"assets/voice.pth", globals=("{NAMESPACE}",)')
+    body = f"""
+{listed}
+@pytest.mark.torchcompat_checkpoint("assets/voice.pth")
+def test_unlisted(torchcompat_load):
+    torchcompat_load()
+"""
+    run(pytester, body).assert_outcomes(passed=1, failed=1)
+    found = [check["outcome"] for check in checks(pytester)]
+    assert found == ["pass", "refused"]
+
+
+def test_a_problem_with_a_file_is_told_once(pytester):
+    result = said(pytester, LOAD.format(marker='"assets/voice.pth"'))
+    assert "exception" not in result.stdout.str()
+
+
 def test_a_file_that_is_missing_is_told_with_where_it_was_looked_for(pytester):
     result = said(pytester, LOAD.format(marker='"assets/voice.pth"'))
     result.assert_outcomes(errors=1)
@@ -213,6 +231,17 @@ def test_a_bad_row_of_the_project_stops_the_session_with_a_sentence(pytester, te
     result = said(pytester, LOAD.format(marker='"my/voice"'))
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(sentence)
+
+
+@pytest.mark.parametrize("policy", [[], ["--torchcompat-policy=strict"]], ids=["none", "strict"])
+def test_a_bad_row_of_the_project_stops_the_workers_of_xdist_with_a_sentence(pytester, policy):
+    pytest.importorskip("xdist")
+    project(pytester, "path = 7")
+    body = LOAD.format(marker='"my/voice"')
+    result = run(pytester, body, "-n2", "-p", "no:benchmark", *policy)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines('ERROR: *."my/voice"[]]: path: text is due, not 7')
+    assert "INTERNALERROR" not in result.stdout.str()
 
 
 # Downloaded

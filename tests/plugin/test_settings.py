@@ -27,6 +27,12 @@ def test_the_header_shows_the_defaults(project):
     )
 
 
+def test_a_path_below_the_home_folder_may_be_written_with_a_tilde(project, monkeypatch):
+    monkeypatch.setenv("HOME", str(project.path / "home"))
+    result = project.runpytest_inprocess("--torchcompat-cache=~/cache")
+    result.stdout.fnmatch_lines(f"*cache={project.path / 'home' / 'cache'} (command line)*")
+
+
 def test_the_command_line_wins_over_the_ini_file(project):
     project.makeini("[pytest]\ntorchcompat_policy = strict")
     result = project.runpytest_inprocess("--torchcompat-policy=stock,strict", "--co")
