@@ -1,4 +1,4 @@
-"""Serves one file as the hub does: ``python -m tests.bench.file_server FILE PATH COMMIT SHA256``."""
+"""Serves a file as the hub does: ``python -m tests.bench.file_server FILE PATH COMMIT SHA256``."""
 
 from __future__ import annotations
 
