@@ -19,18 +19,19 @@ Found = tuple[Rule, ast.AST, str]
 
 def findings(names: Names) -> Iterator[Found]:
     """Yield the arguments that torch accepts and cannot use, or uses from 2.6 on only."""
+    read: set[ast.AST] = set()
     for call in names.all(ast.Call):
         name = names.dotted(call.func)
         if name in _ALLOWING and (call.args or call.keywords):
             given = call.args[0] if call.args else call.keywords[0].value
-            yield from _of_call(names, str(name).rpartition(".")[2], given)
+            yield from _of_call(names, str(name).rpartition(".")[2], given, read)
 
 
-def _of_call(names: Names, function: str, given: ast.expr) -> Iterator[Found]:
+def _of_call(names: Names, function: str, given: ast.expr, read: set[ast.AST]) -> Iterator[Found]:
     if _is_alone(names, given):
         yield NO_LIST, given, f"{function} is given {shown(given)} and takes a list."
         return
-    for element in _elements(names, given):
+    for element in _elements(names, given, read):
         if _is_string(element):
             message = (
                 f"{function} is given the string {shown(element)}: it allows nothing, and "
@@ -51,8 +52,8 @@ def _of_pair(function: str, pair: ast.Tuple) -> Found:
     return PAIRS, pair, message
 
 
-def _elements(names: Names, given: ast.expr) -> Iterator[ast.expr]:
-    """Yield the elements of a list as far as they are written out."""
+def _elements(names: Names, given: ast.expr, read: set[ast.AST]) -> Iterator[ast.expr]:
+    """Yield the elements of a list as far as they are written out; of each list once."""
     stack = [given]
     while stack:
         node = stack.pop()
@@ -62,7 +63,8 @@ def _elements(names: Names, given: ast.expr) -> Iterator[ast.expr]:
             binding = names.binding(node)
             value = binding.value if binding else None
             stack += [value] if isinstance(value, _LISTS) else []
-        elif isinstance(node, _LISTS):
+        elif isinstance(node, _LISTS) and node not in read:
+            read.add(node)
             yield from node.elts
 
 

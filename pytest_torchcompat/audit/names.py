@@ -231,7 +231,9 @@ class Names:
     ) -> None:
         home = scope.root() if name in scope.outer else scope
         statement = self._statement(node)
-        direct = self.parents.get(statement) is home.owner
+        # A case of a match may not be the one that runs.
+        runs = type(statement).__name__ != "Match"
+        direct = runs and self.parents.get(statement) is home.owner
         line = int(getattr(statement, "lineno", 0))
         home.names[name].append(Binding(node, line, origin, value, direct))
 

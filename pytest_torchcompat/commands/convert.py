@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -19,16 +20,14 @@ from pytest_torchcompat.convert import (
     write_state_dict,
 )
 from pytest_torchcompat.errors import ConvertError
+from pytest_torchcompat.scan import Scan, scan_path
+from pytest_torchcompat.scan.allowlists import MEASURED
 
 _WRITERS = {
     ".safetensors": write_safetensors,
     ".pt": write_state_dict,
     ".pth": write_state_dict,
     ".bin": write_state_dict,
-}
-_PROMISES = {
-    True: "holds no pickle: safetensors reads it beside every torch.",
-    False: "loads under strict on every torch.",
 }
 _MOST_NAMED, _MOST_GROUPS = 20, 3
 
@@ -54,13 +53,16 @@ def run(args: argparse.Namespace) -> int:
     if write is None:
         message = f"{out} has none of the endings {', '.join(_WRITERS)}; name it by one of them"
         raise ConvertError(message)
-    if args.out.exists() and not args.force:
+    if os.path.lexists(args.out) and not args.force:
         message = f"{out} exists; name another file, or add --force to replace it"
         raise ConvertError(message)
     try:
         flat, contents = _converted(args.file, args.out, write)
     except (ConvertError, OSError) as error:
         message = f"{file} was not converted: {escaped(str(error))}"
+        raise ConvertError(message) from error
+    except MemoryError as error:
+        message = f"{file} was not converted: it takes more memory than there is"
         raise ConvertError(message) from error
     sys.stdout.write("\n".join(_report(flat, contents, args.out)) + "\n")
     return 0
@@ -93,7 +95,21 @@ def _report(flat: Flat, contents: Contents, out: Path) -> Iterator[str]:
     if len(flat.left) > _MOST_NAMED:
         yield f"Not carried: {len(flat.left) - _MOST_NAMED} more"
     yield from _shared(flat.shared(), out)
-    yield f"{escaped(str(out))} {_PROMISES[out.suffix == '.safetensors']}"
+    yield f"{escaped(str(out))} {_promise(out)}"
+
+
+def _promise(out: Path) -> str:
+    if out.suffix == ".safetensors":
+        return "holds no pickle: safetensors reads it beside every torch."
+    needed = _not_allowed_everywhere(scan_path(out, hashed=False))
+    if needed:
+        return f"loads under strict on every torch that allows {' and '.join(needed)}."
+    return "loads under strict on every torch."
+
+
+def _not_allowed_everywhere(scan: Scan) -> list[str]:
+    allowed = MEASURED.values()
+    return [name for name in scan.globals if not all(name in each for each in allowed)]
 
 
 def _shared(groups: list[list[str]], out: Path) -> Iterator[str]:
@@ -109,9 +125,9 @@ _STANDARD = {"torch", "collections", "builtins", "__builtin__", "argparse", "_co
 
 def _outermost(flat: Flat) -> Iterator[str]:
     for path, named in flat.modules.items():
-        if not any(
-            path.startswith(f"{other}.") or not other for other in flat.modules if other != path
-        ):
+        parts = path.split(".") if path else []
+        above = itertools.accumulate(["", *parts[:-1]], lambda a, b: f"{a}.{b}" if a else b)
+        if not path or flat.modules.keys().isdisjoint(above):
             yield f"a pickled {named}"
 
 

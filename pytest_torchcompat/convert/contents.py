@@ -5,20 +5,24 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
-import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pytest_torchcompat.convert.standins import ITEM_BYTES, StorageRecord, Unpickler
+from pytest_torchcompat.convert.standins import STORED_BYTES, StorageRecord, Unpickler
 from pytest_torchcompat.errors import ConvertError
 from pytest_torchcompat.scan import Scan, Verdict, scan_file
+from pytest_torchcompat.scan.limits import LIMITS
+from pytest_torchcompat.scan.refusals import RefusedError
+from pytest_torchcompat.scan.zips import Entry, Window, entries_of, shown
 
 _LOCAL_HEADER = 30
 _NAME_AND_EXTRA = struct.Struct("<2H")
+_LOCAL_MAGIC = b"PK\x03\x04"
 _DEFLATED = 8
+_MOST_PACKED = 20  # times; weights are noise, and pack to nine tenths
 _WAYS_OUT = {
     "zip": "It was saved by torch 1.6 or later.",
     "legacy": "It was saved by torch before 1.6.",
@@ -39,13 +43,23 @@ class Contents:
         """Return a storage's bytes, little-endian; the last one read is kept."""
         if record.key not in self._kept:
             self._kept.clear()
-            self._kept[record.key] = self._read(record.key)
+            self._kept[record.key] = self._stored(record.key)
         data = self._kept[record.key]
-        needed = (record.offset + record.elements) * ITEM_BYTES[record.dtype]
+        needed = (record.offset + record.elements) * STORED_BYTES[record.dtype]
         if len(data) < needed:
             message = f"storage {record.key!r} has {len(data)} bytes, and {needed} were announced"
             raise ConvertError(message)
         return data
+
+    def _stored(self, key: str) -> bytes:
+        try:
+            return self._read(key)
+        except KeyError as error:
+            message = f"storage {key!r} is not in it"
+            raise ConvertError(message) from error
+        except (RefusedError, UnicodeError, zlib.error) as error:
+            message = f"storage {key!r} cannot be read ({error})"
+            raise ConvertError(message) from error
 
 
 @contextlib.contextmanager
@@ -81,32 +95,43 @@ def _contents(file: BinaryIO, scan: Scan) -> Contents:
 
 
 def _of_zip(file: BinaryIO, scan: Scan) -> Contents:
-    # The scan found that the directory can be read in one way only.
-    with zipfile.ZipFile(file) as archive:
-        entries = {entry.filename.lower(): entry for entry in archive.infolist()}
-    root = next(iter(entries)).partition("/")[0]
-    order = entries.get(f"{root}/byteorder")
-    if order is not None and _bytes_of(file, order) != b"little":
+    # By the scan's own reader: what was scanned is what is read.
+    window = Window(file, 0, scan.bytes)
+    entries = {entry.name.lower(): entry for entry in entries_of(window, LIMITS)}
+    _check_unpacked(entries.values(), scan.bytes)
+    root = next(iter(entries)).partition(b"/")[0]
+    order = entries.get(root + b"/byteorder")
+    if order is not None and _bytes_of(window, order) != b"little":
         message = "its numbers are big-endian, which is not supported"
         raise ConvertError(message)
 
     def read(key: str) -> bytes:
-        return _bytes_of(file, entries[f"{root}/data/{key.lower()}"])
+        return _bytes_of(window, entries[b"%b/data/%b" % (root, key.lower().encode())])
 
-    unpickler = Unpickler(io.BytesIO(_bytes_of(file, entries[f"{root}/data.pkl"])))
+    unpickler = Unpickler(io.BytesIO(_bytes_of(window, entries[root + b"/data.pkl"])))
     value = unpickler.load()
     return Contents(value, tuple(unpickler.classes), scan, read)
 
 
-def _bytes_of(file: BinaryIO, entry: zipfile.ZipInfo) -> bytes:
+def _check_unpacked(entries: Iterable[Entry], size: int) -> None:
+    """Refuse a zip whose entries are far more than the file: packed zeros, or shared bytes."""
+    unpacked, most = sum(entry.size for entry in entries), LIMITS.inflated + _MOST_PACKED * size
+    if unpacked > most:
+        message = f"its entries have {unpacked:,} bytes, and a file of its size at most {most:,}"
+        raise ConvertError(message)
+
+
+def _bytes_of(window: Window, entry: Entry) -> bytes:
     """Return an entry's bytes; a checksum is not asked for, as torch can save files without."""
-    file.seek(entry.header_offset)
-    local = file.read(_LOCAL_HEADER)
+    local = window.read(entry.offset, _LOCAL_HEADER)
     name, extra = _NAME_AND_EXTRA.unpack_from(local, _LOCAL_HEADER - _NAME_AND_EXTRA.size)
-    file.seek(name + extra, io.SEEK_CUR)
-    data = file.read(entry.compress_size)
-    if entry.compress_type == _DEFLATED:
-        data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, entry.file_size)
+    data = window.read(entry.offset + _LOCAL_HEADER + name + extra, entry.packed)
+    if entry.method == _DEFLATED:
+        # A limit of 0 would be none.
+        data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, entry.size + 1)
+    if entry.method not in (0, _DEFLATED) or len(data) != entry.size or local[:4] != _LOCAL_MAGIC:
+        message = f"{shown(entry)} is packed in a way that torch cannot read"
+        raise ConvertError(message)
     return data
 
 
@@ -124,7 +149,7 @@ def _of_legacy(file: BinaryIO, scan: Scan) -> Contents:
     def read(key: str) -> bytes:
         offset, size = offsets[key]
         file.seek(offset)
-        return file.read(size)
+        return file.read(max(0, min(size, scan.bytes - offset)))
 
     return Contents(value, tuple(unpickler.classes), scan, read)
 
@@ -139,7 +164,7 @@ class _Sized(Unpickler):
     def persistent_load(self, pid: Any) -> Any:
         record = super().persistent_load(pid)
         if isinstance(record, StorageRecord):
-            self.item_bytes[record.key] = ITEM_BYTES[record.dtype]
+            self.item_bytes[record.key] = STORED_BYTES[record.dtype]
         return record
 
 

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_torchcompat.convert.standins import ARGUMENTS, ITEMS, VALUES, StandIn, TensorRecord
+from pytest_torchcompat.convert.facts import (
+    Facts,
+    attributes,
+    check_depth,
+    children,
+    is_module,
+    kind_of,
+)
+from pytest_torchcompat.convert.standins import (
+    LAZY,
+    StandIn,
+    TensorRecord,
+    name_of,
+)
 from pytest_torchcompat.errors import ConvertError
 
-DEEPEST = 200
-_PLAIN = (str, int, float, bool)
-_MODULE = {"_parameters", "_buffers", "_modules"}
+_MOST_PARTS = 2_000_000
+_MOST_PLAIN = 10_000_000  # characters as JSON
+_REBUILDS = ("torch._utils._rebuild_", "torch._tensor._rebuild_")
 
 
 @dataclass
@@ -38,105 +51,112 @@ class Flat:
 
 def flatten(value: Any) -> Flat:
     """Walk what ``reading`` rebuilt; raises ``ConvertError`` where two tensors get one name."""
-    flat = Flat()
-    _walk(value, (), flat, ())
-    return flat
+    walk = _Walk()
+    walk.into(value, (), ())
+    return walk.flat
 
 
-def _walk(value: Any, path: tuple[str, ...], flat: Flat, above: tuple[int, ...]) -> None:
-    if isinstance(value, TensorRecord):
-        _take(".".join(path), value, flat)
-    elif id(value) in above:
-        flat.left[".".join(path)] = "a reference to what it is part of"
-    elif _is_module(value):
-        flat.modules[".".join(path)] = value.named
-        _walk_module(value, path, flat, (*above, id(value)))
-    elif _holds_tensors(value, ()):
-        for name, each in _children(value):
-            _walk(each, (*path, name), flat, (*above, id(value)))
-    elif value is not None:
-        _leave(".".join(path), value, flat)
+class _Walk:
+    """One walk over all parts that hold tensors, and what it found so far."""
+
+    def __init__(self) -> None:
+        self.flat = Flat()
+        self._facts = Facts()
+        self._room, self._parts = _MOST_PLAIN, _MOST_PARTS
+
+    def into(self, value: Any, path: tuple[str, ...], above: tuple[int, ...]) -> None:
+        self._count(len(above))
+        if isinstance(value, TensorRecord):
+            self._take(value, path, above)
+        elif id(value) in above:
+            self._leave(path, "a reference to what it is part of")
+        elif is_module(value):
+            self._module(value, path, (*above, id(value)))
+        elif _is_other_tensor(value):
+            self._leave(path, _told(value))
+        elif self._facts.holds_tensors(value):
+            self._all(value, path, (*above, id(value)))
+        elif value is not None:
+            self._plain(path, value)
+
+    def _count(self, depth: int) -> None:
+        check_depth(depth)
+        self._parts -= 1
+        if self._parts < 0:
+            message = f"it has more than {_MOST_PARTS:,} parts, as no checkpoint does"
+            raise ConvertError(message)
+
+    def _all(self, value: Any, path: tuple[str, ...], above: tuple[int, ...]) -> None:
+        for name, each in children(value):
+            self.into(each, (*path, name), above)
+
+    def _take(self, record: TensorRecord, path: tuple[str, ...], above: tuple[int, ...]) -> None:
+        name = ".".join(path)
+        if name in self.flat.tensors:
+            message = f"two of its tensors would be called {name!r}"
+            raise ConvertError(message)
+        self.flat.tensors[name] = record
+        if record.kind:
+            self._leave(path, f"its class {record.kind}: it becomes a plain tensor")
+        states = record.state if isinstance(record.state, tuple) else (record.state,)
+        for part in states if id(record) not in above else ():
+            for attribute, each in children(part):
+                self.into(each, (*path, attribute), (*above, id(record)))
+
+    def _module(self, module: StandIn, path: tuple[str, ...], above: tuple[int, ...]) -> None:
+        """Take what the module's state dict would hold, in its order and under its names."""
+        self.flat.modules[".".join(path)] = name_of(module)
+        state = attributes(module)
+        parts, passing = _saved(state)
+        for name, each in parts.items():
+            if name in passing:
+                self._leave((*path, name), "a buffer that its module does not save")
+            elif each is not None:
+                self.into(each, (*path, name), above)
+        for name, child in state.pop("_modules").items():
+            if child is not None:
+                self.into(child, (*path, name), above)
+        self._others(state, path)
+
+    def _others(self, state: Mapping[str, Any], path: tuple[str, ...]) -> None:
+        for name, each in state.items():
+            kept = name in {"_parameters", "_buffers"}
+            if not kept and self._facts.holds_tensors(each):
+                self._leave((*path, name), "an attribute that its module does not save")
+
+    def _plain(self, path: tuple[str, ...], value: Any) -> None:
+        size = self._facts.size(value)
+        if 0 < size <= self._room:
+            self._room -= size
+            self.flat.plain[self._free(path)] = value
+        else:
+            kind = kind_of(value)
+            self._leave(path, kind if kind.startswith("a ") else f"an object of {kind}")
+
+    def _leave(self, path: tuple[str, ...], what: str) -> None:
+        self.flat.left[self._free(path)] = what
+
+    def _free(self, path: tuple[str, ...]) -> str:
+        """Return a name that tells no other value: paths are joined, and keys are written."""
+        name, flat = ".".join(path), self.flat
+        taken = name in flat.plain or name in flat.left
+        return f"{name} (number {len(flat.plain) + len(flat.left) + 1})" if taken else name
 
 
-def _take(name: str, record: TensorRecord, flat: Flat) -> None:
-    if name in flat.tensors:
-        message = f"two of its tensors would be called {name!r}"
-        raise ConvertError(message)
-    flat.tensors[name] = record
+def _saved(state: Mapping[str, Any]) -> tuple[dict[str, Any], set[Any]]:
+    """Return a module's parameters and buffers, and the names of the buffers it does not save."""
+    passing = state.get("_non_persistent_buffers_set")
+    parts = {**state["_parameters"], **state["_buffers"]}
+    return parts, passing if isinstance(passing, set) else set()
 
 
-def _is_module(value: Any) -> bool:
-    return isinstance(value, StandIn) and vars(value).keys() >= _MODULE
+def _is_other_tensor(value: Any) -> bool:
+    """Say whether a value is a tensor that is more than elements in a storage, as a sparse one."""
+    return isinstance(value, StandIn) and name_of(value).startswith((*_REBUILDS, LAZY))
 
 
-def _walk_module(
-    module: StandIn, path: tuple[str, ...], flat: Flat, above: tuple[int, ...]
-) -> None:
-    """Take what the module's state dict would hold, in its order and under its names."""
-    state = vars(module)
-    passing = state.get("_non_persistent_buffers_set") or ()
-    for name, tensor in {**state["_parameters"], **state["_buffers"]}.items():
-        if name in passing:
-            flat.left[".".join((*path, name))] = "a buffer that its module does not save"
-        elif tensor is not None:
-            _walk(tensor, (*path, name), flat, above)
-    for name, child in state["_modules"].items():
-        if child is not None:
-            _walk(child, (*path, name), flat, above)
-
-
-def _children(value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        yield from ((str(name), each) for name, each in value.items())
-    elif isinstance(value, (list, tuple)):
-        yield from ((str(number), each) for number, each in enumerate(value))
-    elif isinstance(value, StandIn):
-        state = dict(vars(value))
-        own = [state.pop(name, None) for name in (ITEMS, VALUES, ARGUMENTS)]
-        for part in (state, *own):
-            yield from _children(part)
-
-
-def _holds_tensors(value: Any, above: tuple[int, ...]) -> bool:
-    if isinstance(value, TensorRecord) or _is_module(value):
-        return True
-    if id(value) in above:
-        return False
-    if len(above) > DEEPEST:
-        message = f"it is nested deeper than {DEEPEST} levels"
-        raise ConvertError(message)
-    return any(_holds_tensors(each, (*above, id(value))) for _, each in _children(value))
-
-
-def _leave(name: str, value: Any, flat: Flat) -> None:
-    if _is_plain(value, ()):
-        flat.plain[name] = value
-    else:
-        flat.left[name] = f"an object of {_kind(value)}"
-
-
-def _is_plain(value: Any, above: tuple[int, ...]) -> bool:
-    if value is None or isinstance(value, _PLAIN):
-        return True
-    if id(value) in above or len(above) > DEEPEST or isinstance(value, StandIn):
-        return False
-    if isinstance(value, dict) and not all(isinstance(name, str) for name in value):
-        return False
-    inside = isinstance(value, (dict, list, tuple))
-    return inside and all(_is_plain(each, (*above, id(value))) for _, each in _children(value))
-
-
-def _kind(value: Any) -> str:
-    named = sorted(set(_named(value, ())))
-    if isinstance(value, StandIn):
-        return value.named or "an unknown class"
-    return f"{type(value).__name__}{' with ' + ', '.join(named) if named else ''}"
-
-
-def _named(value: Any, above: tuple[int, ...]) -> Iterator[str]:
-    """Give the classes of the stand-ins in a value."""
-    if isinstance(value, StandIn):
-        yield value.named
-    elif id(value) not in above and len(above) < DEEPEST:
-        for _, each in _children(value):
-            yield from _named(each, (*above, id(value)))
+def _told(value: StandIn) -> str:
+    name = name_of(value)
+    if name.startswith(LAZY):
+        return name
+    return f"a tensor that is no part of a storage ({name})"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
+import operator
 import os
+import shutil
 import tempfile
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +24,10 @@ _SAFETENSORS = {
     "uint8": "U8",
     "int8": "I8",
     "float8_e4m3fn": "F8_E4M3",
+    "float8_e4m3fnuz": "F8_E4M3FNUZ",
     "float8_e5m2": "F8_E5M2",
+    "float8_e5m2fnuz": "F8_E5M2FNUZ",
+    "float8_e8m0fnu": "F8_E8M0",
     "int16": "I16",
     "uint16": "U16",
     "float16": "F16",
@@ -35,6 +41,8 @@ _SAFETENSORS = {
     "complex64": "C64",
 }
 _ALIGNED = 8
+_LONGEST_HEADER = 100_000_000  # safetensors' own bound
+_CHUNK = 1 << 20
 
 
 def write_safetensors(flat: Flat, contents: Contents, out: Path) -> None:
@@ -45,32 +53,55 @@ def write_safetensors(flat: Flat, contents: Contents, out: Path) -> None:
     is written whole, and ``shared`` in the metadata names those that were one. The safetensors
     package wants every byte in memory at once; here it is one storage at a time.
     """
+    text, size = _header(flat)
+    free = shutil.disk_usage(out.parent).free
+    if size > free:
+        message = f"its tensors take {size:,} bytes, and {free:,} are free beside {out.name}"
+        raise ConvertError(message)
+    with _replacing(out) as path, path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for record in flat.tensors.values():
+            file.writelines(_packed(record, contents))
+
+
+def _header(flat: Flat) -> tuple[bytes, int]:
+    """Return the header with its padding, and the size of all that follows it."""
     header: dict[str, Any] = {
         "__metadata__": {"torchcompat": json.dumps({"plain": flat.plain, "shared": flat.shared()})}
     }
     end = 0
     for name, record in flat.tensors.items():
+        _check_can_be_named(name, record)
         start, end = end, end + record.elements * ITEM_BYTES[record.dtype]
         shape, dtype = list(record.shape), _SAFETENSORS[record.dtype]
         header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % _ALIGNED)
-    with _replacing(out) as path, path.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for record in flat.tensors.values():
-            file.write(_packed(record, contents))
+    if len(text) > _LONGEST_HEADER:
+        message = "its names and plain values are more than safetensors reads; name OUT .pt"
+        raise ConvertError(message)
+    return text, end
 
 
-def _packed(record: TensorRecord, contents: Contents) -> bytes:
-    """Return a tensor's elements one after the other, as a contiguous tensor has them."""
+def _check_can_be_named(name: str, record: TensorRecord) -> None:
+    if record.dtype not in _SAFETENSORS:
+        message = f"safetensors has no {record.dtype}, which {name!r} is of; name OUT .pt"
+        raise ConvertError(message)
+    surrogates = any("\ud800" <= letter <= "\udfff" for letter in name)
+    if surrogates or name == "__metadata__":
+        message = f"safetensors cannot name a tensor {name!r}; name OUT .pt"
+        raise ConvertError(message)
+
+
+def _packed(record: TensorRecord, contents: Contents) -> Iterator[memoryview[int] | bytearray]:
+    """Yield a tensor's elements one after the other, as a contiguous tensor has them."""
     size = ITEM_BYTES[record.dtype]
-    data = contents.storage(record.storage)
-    if not record.elements:
-        return b""
-    if _is_contiguous(record):
-        return data[record.offset * size : (record.offset + record.elements) * size]
-    whole = _elements(memoryview(data)[: len(data) // size * size], size)
-    return _gathered(whole, record.offset, record.shape, record.stride)
+    data = memoryview(contents.storage(record.storage))
+    if record.elements and _is_contiguous(record):
+        yield data[record.offset * size : (record.offset + record.elements) * size]
+    elif record.elements:
+        whole = _elements(data[: len(data) // size * size], size)
+        yield from _gathered(whole, record.offset, record.shape, record.stride)
 
 
 def _elements(data: memoryview[int], size: int) -> memoryview[int]:
@@ -83,23 +114,55 @@ def _elements(data: memoryview[int], size: int) -> memoryview[int]:
 
 
 def _is_contiguous(record: TensorRecord) -> bool:
-    dense = [1, *itertools.accumulate(reversed(record.shape[1:]), lambda a, b: a * b)]
-    steps = zip(record.shape, record.stride, reversed(dense))
+    steps = zip(record.shape, record.stride, _dense(record.shape))
     return all(size == 1 or step == expected for size, step, expected in steps)
+
+
+def _dense(shape: tuple[int, ...]) -> list[int]:
+    """Return the strides of a contiguous tensor."""
+    steps = [1, *itertools.accumulate(reversed(shape[1:]), operator.mul)]
+    return steps[: len(shape)][::-1]
 
 
 def _gathered(
     data: memoryview[int], offset: int, shape: tuple[int, ...], stride: tuple[int, ...]
-) -> bytes:
-    if not shape:
-        return data[offset : offset + 1].tobytes()
-    (size, *sizes), (step, *steps) = shape, stride
-    if step == 0:  # one value for the whole length, as torch.Tensor.expand makes
-        return _gathered(data, offset, tuple(sizes), tuple(steps)) * size
-    if not sizes:
-        return data[offset : offset + (size - 1) * step + 1 : step].tobytes()
-    starts = range(offset, offset + size * step, step)
-    return b"".join(_gathered(data, start, tuple(sizes), tuple(steps)) for start in starts)
+) -> Iterator[bytearray]:
+    """Yield what lies at such steps, in pieces: an expanded tensor is more than its storage."""
+    size, step = shape[0] if shape else 1, stride[0] if stride else 1
+    sizes, steps = shape[1:], stride[1:]
+    rows = _CHUNK // math.prod(sizes)
+    for first in range(0, size, rows or 1):
+        start = offset + first * step
+        if rows:
+            yield _block(data, start, (min(rows, size - first), *sizes), (step, *steps))
+        else:
+            yield from _gathered(data, start, sizes, steps)
+
+
+def _block(
+    data: memoryview[int], offset: int, shape: tuple[int, ...], stride: tuple[int, ...]
+) -> bytearray:
+    """Gather along the longest dimension at once, and so for every index into the others."""
+    block = bytearray(math.prod(shape) * data.itemsize)
+    filled = memoryview(block).cast(data.format)  # type: ignore[call-overload]
+    dense = _dense(shape)
+    longest = shape.index(max(shape))
+    others = [each for each in range(len(shape)) if each != longest]
+    count, step, target_step = shape[longest], stride[longest], dense[longest]
+    for index in itertools.product(*(range(shape[each]) for each in others)):
+        source = offset + sum(stride[each] * at for each, at in zip(others, index))
+        target = sum(dense[each] * at for each, at in zip(others, index))
+        end = target + (count - 1) * target_step + 1
+        filled[target:end:target_step] = _line(data, source, count, step)
+    return block
+
+
+def _line(data: memoryview[int], start: int, count: int, step: int) -> memoryview[int]:
+    if step:
+        return data[start : start + (count - 1) * step + 1 : step]
+    # One value for the whole length, as torch.Tensor.expand makes it.
+    repeated = memoryview(data[start : start + 1].tobytes() * count)
+    return repeated.cast(data.format)  # type: ignore[call-overload,no-any-return]
 
 
 def write_state_dict(flat: Flat, contents: Contents, out: Path) -> None:
@@ -119,7 +182,11 @@ def write_state_dict(flat: Flat, contents: Contents, out: Path) -> None:
             data = bytearray(contents.storage(record.storage))
             made = torch.frombuffer(data, dtype=torch.uint8).untyped_storage() if data else None
             storages[record.storage.key] = made or torch.UntypedStorage(0)
-    state = OrderedDict(_tensors(torch, flat, storages))
+    try:
+        state = OrderedDict(_tensors(torch, flat, storages))
+    except (AttributeError, OverflowError, RuntimeError, TypeError) as error:
+        message = f"torch {torch.__version__} cannot make one of its tensors ({error})"
+        raise ConvertError(message) from error
     with _replacing(out) as path:
         torch.save(state, path)
 
@@ -144,10 +211,11 @@ class _replacing:  # noqa: N801 - a with statement reads it as a verb
         return self.path
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            umask = os.umask(0)
-            os.umask(umask)
-            self.path.chmod(0o666 & ~umask)
-            self.path.replace(self.out)
-        else:
+        try:
+            if kind is None:
+                umask = os.umask(0)
+                os.umask(umask)
+                self.path.chmod(0o666 & ~umask)
+                self.path.replace(self.out)
+        finally:
             self.path.unlink(missing_ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from pytest_torchcompat.audit import Verdict, audit_source
@@ -276,3 +278,8 @@ def test_lines_and_columns_count_characters_from_one():
 
     assert (site.place.line, site.place.column) == (2, 14)
     assert (site.place.end_line, site.place.end_column) == (4, 2)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="match came with Python 3.10")
+def test_a_case_that_may_not_run_takes_no_meaning_away():
+    assert codes("import torch\nmatch x:\n    case [torch]: pass\ntorch.load(f)\n") == ["TC001"]

@@ -445,3 +445,8 @@ def test_an_annotation_that_is_text_fails_nowhere():
 def test_codes_and_names_are_unique_and_each_rule_has_a_remedy():
     assert len({rule.code for rule in RULES}) == len({rule.name for rule in RULES}) == len(RULES)
     assert all(rule.summary.endswith(".") and rule.remedy for rule in RULES)
+
+
+def test_a_list_that_is_given_twice_is_told_about_once():
+    text = "import torch\nL = ['a.B']\n" + "torch.serialization.add_safe_globals(L)\n" * 3
+    assert len(found(text, "TC030")) == 1

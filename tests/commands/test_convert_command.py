@@ -17,7 +17,8 @@ YOLO = catalogue().get("ultralytics/yolov8n").replica.path
 def test_a_pickled_yolo_is_taken_apart_without_its_library(tmp_path, capsys):
     out = tmp_path / "yolo.safetensors"
     assert main(["convert", str(YOLO), str(out)]) == 0
-    first, second, *shared, last = capsys.readouterr().out.splitlines()
+    first, second, *lines, last = capsys.readouterr().out.splitlines()
+    others, shared = lines[:4], lines[4:]
     assert first == (
         "355 tensors, 151.7 k values, from a pickled ultralytics.nn.tasks.DetectionModel."
         " Nothing was executed; ultralytics was not needed."
@@ -26,6 +27,10 @@ def test_a_pickled_yolo_is_taken_apart_without_its_library(tmp_path, capsys):
         "Not carried: epoch, train_args, train_metrics, train_results, date, version"
         " (as JSON in its metadata)"
     )
+    assert others == [
+        f"Not carried: model.{name}, an attribute that its module does not save"
+        for name in ("model.22.stride", "model.22.anchors", "model.22.strides", "stride")
+    ]
     assert [line.partition(":")[0] for line in shared] == ["Share their storage"] * 4
     assert re.search(r"\w+, \S+, \S+ and \d+ more \(written once for each\)$", shared[0])
     assert re.search(r": \d+ more groups$", shared[3])
@@ -92,3 +97,40 @@ def test_shared_storages_are_told(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "Share their storage: a, b (shared as before)" in said
     assert "Share their storage: a, b (written once for each)" in said
+
+
+def test_a_dtype_that_is_not_allowed_everywhere_is_told(tmp_path, capsys):
+    torch = pytest.importorskip("torch")
+    torch.save({"a": torch.ones(2).to(torch.uint16)}, tmp_path / "in.pt")
+    assert main(["convert", str(tmp_path / "in.pt"), str(tmp_path / "out.pt")]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.endswith("loads under strict on every torch that allows torch.uint16.")
+
+
+def test_a_link_that_leads_nowhere_is_not_replaced_unasked(tmp_path, capsys):
+    out = tmp_path / "out.safetensors"
+    out.symlink_to(tmp_path / "missing")
+    assert main(["convert", str(YOLO), str(out)]) == 2
+    assert "exists; name another file" in capsys.readouterr().err
+    assert out.is_symlink()
+
+
+def test_too_little_memory_is_told(tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr("pytest_torchcompat.commands.convert.flatten", full)
+    assert main(["convert", str(YOLO), str(tmp_path / "out.safetensors")]) == 2
+    said = capsys.readouterr().err
+    assert said == f"torchcompat: {YOLO} was not converted: it takes more memory than there is\n"
+
+
+def test_modules_beside_each_other_are_named_and_those_inside_are_not(tmp_path, capsys):
+    torch = pytest.importorskip("torch")
+    modules = {"a": torch.nn.Sequential(torch.nn.Linear(1, 1)), "ab": torch.nn.Bilinear(1, 1, 1)}
+    torch.save({"b": modules}, tmp_path / "in.pt")
+    main(["convert", str(tmp_path / "in.pt"), str(tmp_path / "out.safetensors")])
+    assert (
+        "from a pickled torch.nn.modules.container.Sequential, a pickled"
+        " torch.nn.modules.linear.Bilinear. Nothing"
+    ) in capsys.readouterr().out

@@ -312,3 +312,14 @@ def test_the_bytes_of_a_small_safetensors_file_are_as_the_format_says(tmp_path):
     header = json.loads(body[8 : 8 + size])
     assert header["t"] == {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
     assert body[8 + size :] == struct.pack("<2f", 1, 2)
+
+
+def test_rows_that_overlap_or_repeat_keep_their_values(tmp_path):
+    base = torch.arange(2000)
+    state = {
+        "overlapping": base.as_strided((700, 3, 700), (1, 2, 1)),
+        "expanded": base[:3].reshape(3, 1).expand(3, 1_500_000),
+        "outer": base[:2].reshape(1, 2).expand(3, 2),
+    }
+    found, _ = converted(save(state, tmp_path / "in.pt"), ".safetensors")
+    assert all(torch.equal(found[name], tensor) for name, tensor in state.items())
