@@ -74,7 +74,7 @@ def tests(session: nox.Session, torch: str) -> None:
     if torch == TORCHES[0] and sys.version_info >= NO_OLD_TORCH:
         session.skip(f"torch {torch} has no wheels for this Python; run nox on 3.11 to 3.13")
     session.install(*groups("tests"), ".", f"torch=={torch}")
-    session.run("python", "-m", "pytest", "--ignore=tests/real", *session.posargs)
+    session.run("python", "-m", "pytest", "--ignore=tests/real", "-n", "auto", *session.posargs)
 
 
 @nox.session(venv_backend="uv")

@@ -227,6 +227,8 @@ def test_verified_names_the_torch_that_loaded_the_file(tmp_path, capsys, place):
 
 def test_what_torch_still_refuses_is_said_in_its_own_words(tmp_path, capsys):
     numpy, torch = pytest.importorskip("numpy"), pytest.importorskip("torch")
+    if not hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint"):
+        pytest.skip("the code holds pairs, which torch takes from 2.6 on")
     path = tmp_path / "model.pt"
     torch.save({"score": numpy.float64(1)}, path)
 

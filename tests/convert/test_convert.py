@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -81,9 +82,18 @@ def test_a_pickled_module_becomes_its_state_dict(tmp_path, zipped, suffix):
     assert flat.plain == {"epoch": 3}
 
 
+def can_be_saved(dtype):
+    """Whether this torch saves tensors of a dtype; 2.5 has some that it does not."""
+    try:
+        torch.save(torch.zeros(1).to(getattr(torch, dtype)), io.BytesIO())
+    except KeyError:
+        return False
+    return True
+
+
 @CONTAINERS
 def test_each_dtype_keeps_its_bytes(tmp_path, zipped):
-    names = [name for name in DTYPES if zipped or name not in UNTYPED]
+    names = [name for name in DTYPES if (zipped or name not in UNTYPED) and can_be_saved(name)]
     state = {name: torch.arange(6).to(getattr(torch, name)) for name in names}
     found, _ = converted(save(state, tmp_path / "in.pt", zipped=zipped))
     same(found, state)

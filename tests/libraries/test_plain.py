@@ -9,6 +9,9 @@ from pytest_torchcompat.libraries.plain import PlainTorch
 
 torch = pytest.importorskip("torch")
 
+# torch before 2.6 warns of its own default.
+pytestmark = pytest.mark.filterwarnings("ignore:You are using `torch.load`:FutureWarning")
+
 # Of the others the size is not known, or leaves something unexplained: see original_rvc.py.
 MEASURED = [
     "rvc/rmvpe",

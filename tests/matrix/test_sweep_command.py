@@ -54,6 +54,8 @@ def world_of(index, monkeypatch, free_port):
         index.wheel("torch", version, tag="cp312-cp312-any")
         index.wheel("torchaudio", version, tag="cp312-cp312-any")
     index.wheel("ultralytics", "8.4.190")
+    index.wheel("coqui-tts", "0.28.0")
+    index.wheel("pyannote-audio", "4.0.7")
     index.wheel("fairseq", "0.12.2")
     return index
 
