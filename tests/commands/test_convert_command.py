@@ -101,6 +101,8 @@ def test_shared_storages_are_told(tmp_path, capsys):
 
 def test_a_dtype_that_is_not_allowed_everywhere_is_told(tmp_path, capsys):
     torch = pytest.importorskip("torch")
+    if not hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint"):
+        pytest.skip("torch before 2.6 does not save such a tensor")
     torch.save({"a": torch.ones(2).to(torch.uint16)}, tmp_path / "in.pt")
     assert main(["convert", str(tmp_path / "in.pt"), str(tmp_path / "out.pt")]) == 0
     last = capsys.readouterr().out.splitlines()[-1]

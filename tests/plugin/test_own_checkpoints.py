@@ -276,7 +276,7 @@ def test_a_download_is_told_at_once_and_a_file_in_the_cache_is_not(pytester, hub
     body = LOAD.format(marker='"my/voice"')
     first = run(pytester, body)
     first.assert_outcomes(passed=1)
-    first.stdout.fnmatch_lines("torchcompat: fetching my/voice (* kB) from me/voices")
+    first.stdout.fnmatch_lines("torchcompat: fetching my/voice (*) from me/voices")
     assert FETCHING not in run(pytester, body).stdout.str()
 
 
