@@ -57,6 +57,6 @@ def what_came(path: Path, name: str) -> str:
     """Say what came instead of the file of that name, where its bytes tell."""
     if path.stat().st_size > _LARGEST_INSTEAD:
         return ""
-    scan = scan_path(path)
+    scan = scan_path(path, hashed=False)
     is_json = scan.format == "json" and name.endswith(".json")
     return scan.cause if scan.reason in ("download-fault", "empty") and not is_json else ""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from pytest_torchcompat.checkpoints.catalogue import (
     Catalogue,
@@ -18,6 +19,7 @@ from pytest_torchcompat.checkpoints.catalogue import (
 )
 from pytest_torchcompat.checkpoints.fetch import cached, fetch, locate, verify
 from pytest_torchcompat.checkpoints.offers import offers
+from pytest_torchcompat.checkpoints.own import is_here
 from pytest_torchcompat.checkpoints.project import add_project_rows
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.commands.display import escaped
@@ -67,8 +69,8 @@ def run(args: argparse.Namespace) -> int:
             sys.stdout.write(_table(rows, args.cache))
             return 0
         if args.verify:
-            return _all_go_well(_verified(row, args.cache) for row in _here(rows, args))
-        return _all_go_well(_fetched(row, args.cache, accepted) for row in rows)
+            return _all_go_well(partial(verify, row, args.cache) for row in _here(rows, args))
+        return _all_go_well(partial(fetch, row, args.cache, accepted=accepted) for row in rows)
     except KeyboardInterrupt:
         sys.stderr.write(f"{_STOPPED}\n")
         return _INTERRUPTED
@@ -92,8 +94,9 @@ def _accepted(names: Sequence[str], known: Catalogue) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _all_go_well(done: Iterable[bool]) -> int:
-    return 0 if all(list(done)) else 1
+def _all_go_well(each: Iterable[Callable[[], CheckpointFile]]) -> int:
+    failed = [get for get in each if not _goes_well(get)]
+    return 1 if failed else 0
 
 
 def _here(rows: Iterable[Checkpoint], args: argparse.Namespace) -> list[Checkpoint]:
@@ -104,29 +107,17 @@ def _here(rows: Iterable[Checkpoint], args: argparse.Namespace) -> list[Checkpoi
 def _is_here(row: Checkpoint, cache: Path | None) -> bool:
     """Whether there is a file to verify, right or wrong."""
     if row.local and not row.sources:
-        return row.local.path.is_file()
+        return is_here(row)
     return any(offer.is_here() for offer in offers(row, cache))
 
 
-def _verified(row: Checkpoint, cache: Path | None) -> bool:
+def _goes_well(get: Callable[[], CheckpointFile]) -> bool:
     try:
-        _tell(verify(row, cache))
+        _tell(get())
     except TorchcompatError as error:
-        return _complain(error)
+        sys.stderr.write(f"torchcompat fetch: {error}\n")
+        return False
     return True
-
-
-def _fetched(row: Checkpoint, cache: Path | None, accepted: tuple[str, ...]) -> bool:
-    try:
-        _tell(fetch(row, cache, accepted=accepted))
-    except TorchcompatError as error:
-        return _complain(error)
-    return True
-
-
-def _complain(error: TorchcompatError) -> bool:
-    sys.stderr.write(f"torchcompat fetch: {error}\n")
-    return False
 
 
 def _tell(file: CheckpointFile) -> None:
@@ -145,7 +136,7 @@ def _tell(file: CheckpointFile) -> None:
 
 def _globals_of(file: CheckpointFile) -> str:
     """Compare what a file pickles with what its row says."""
-    scan = scan_path(file.path)
+    scan = scan_path(file.path, hashed=False)  # its hash is known
     if scan.verdict is Verdict.REFUSED:
         return f"globals: not read. {scan.cause}"
     found, stated = set(scan.beyond(_WEIGHTS_ONLY_BY_DEFAULT)), set(file.checkpoint.globals)
@@ -200,7 +191,7 @@ def _have(row: Checkpoint, cache: Path | None) -> str:
 
 
 def _local(row: Checkpoint, cache: Path | None) -> CheckpointFile | None:
-    if not (row.local and row.local.path.is_file()):
+    if not is_here(row):
         return None
     try:
         return locate(row, cache=cache)
