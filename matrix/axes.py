@@ -8,7 +8,7 @@ its behaviour changes; the newest is asked of the index.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from packaging.version import Version
 
@@ -46,19 +46,42 @@ class Companion:
 
 
 @dataclass(frozen=True)
+class Swept:
+    """
+    A version of a library, or ``newest``, and the reason that it is swept.
+
+    ``beside`` names what tells this set from another of the same version, such as ``lightning
+    2.5.6``. ``companions`` and ``excludes`` add to those of the library, ``pythons`` replace its
+    own. ``requirement`` stands for the version where no index has it.
+    """
+
+    version: str
+    why: str
+    beside: str = ""
+    companions: tuple[Companion, ...] = ()
+    excludes: tuple[Companion, ...] = ()
+    pythons: tuple[str, ...] = ()
+    requirement: str = ""
+
+
+@dataclass(frozen=True)
 class Library:
     """
     A library and what its cells need.
 
-    ``versions`` maps a version, or ``newest``, to the reason that it is swept; a library that is
-    ``paired`` has no versions of its own. ``pythons`` are tried in this order before any other;
-    with none named, or none that fits, the newest Python that fits is taken. ``only_pythons`` keeps
-    to those named. ``pairs`` are packages pinned to torch's version by rule.
+    One that is ``paired`` has no versions of its own. ``adapter`` names the one that opens its
+    checkpoints, where that is not its own name, and ``checkpoints`` are globs of those that it
+    opens: all of its adapter's, if there are none. ``pythons`` are tried in this order before any
+    other; with none named, or none that fits, the newest Python that fits is taken.
+    ``only_pythons`` keeps to those named. ``pairs`` are packages that are asked for by name, in the
+    version that goes with torch.
     """
 
     name: str
-    versions: Mapping[str, str] = field(default_factory=dict)
+    versions: tuple[Swept, ...] = ()
     paired: bool = False
+    adapter: str = ""
+    checkpoints: tuple[str, ...] = ()
     pythons: tuple[str, ...] = ()
     only_pythons: bool = False
     why_python: str = ""
@@ -67,16 +90,34 @@ class Library:
     excludes: tuple[Companion, ...] = ()
     source_only: bool = False
 
+    @property
+    def opened_by(self) -> str:
+        """The name of the adapter that opens its checkpoints."""
+        return self.adapter or self.name
+
 
 SAME_PYTHON = (
     "the newest Python for which torch 2.5 has wheels on every platform, so that a row's columns "
     "differ by torch alone and share its unpacked wheels"
 )
 
+# lightning and pytorch-lightning hold the same code under different names.
+_LIGHTNING_3 = "pyannote.audio 3 loads through this one"
+_LIGHTNING_4 = "pyannote.audio 4 loads through it"
+
+
+def _lightning_of_pyannote_3(version: str) -> tuple[Companion, ...]:
+    """Return both distributions of lightning: the one that loads, and the one that is asked for."""
+    return (
+        Companion(f"pytorch-lightning=={version}", _LIGHTNING_3),
+        Companion(f"lightning=={version}", "pyannote.audio 3 asks for it and imports its seeding"),
+    )
+
+
 LIBRARIES = (
     Library(
         "fairseq",
-        versions={"0.12.2": "the last release; HuBERT checkpoints pickle its Dictionary"},
+        versions=(Swept("0.12.2", "the last release; HuBERT checkpoints pickle its Dictionary"),),
         pythons=("3.10", "3.11"),
         only_pythons=True,
         why_python="3.10 is the last Python that it imports on unaided; 3.11 needs a shim",
@@ -86,14 +127,14 @@ LIBRARIES = (
     ),
     Library(
         "ultralytics",
-        versions={
-            "8.1.0": "loads with a bare torch.load",
-            "8.2.63": "the last release with a bare torch.load",
-            "8.2.64": "the first release that replaces torch.load for the whole process",
-            "8.3.161": "the last release that replaces torch.load for the whole process",
-            "8.3.162": "the first release that loads through a wrapper of its own",
-            NEWEST: "what a user gets today",
-        },
+        versions=(
+            Swept("8.1.0", "loads with a bare torch.load"),
+            Swept("8.2.63", "the last release with a bare torch.load"),
+            Swept("8.2.64", "the first release that replaces torch.load for the whole process"),
+            Swept("8.3.161", "the last release that replaces torch.load for the whole process"),
+            Swept("8.3.162", "the first release that loads through a wrapper of its own"),
+            Swept(NEWEST, "what a user gets today"),
+        ),
         pythons=("3.12", "3.11", "3.10"),
         why_python=SAME_PYTHON,
         companions=(Companion("opencv-python-headless", "stands in for opencv-python"),),
@@ -102,20 +143,71 @@ LIBRARIES = (
     ),
     Library(
         "pyannote.audio",
-        versions={
-            "3.4.0": "the last of the 3 series, which leaves weights_only to lightning",
-            NEWEST: "what a user gets today",
-        },
+        versions=(
+            Swept(
+                "3.1.1",
+                "imports torchaudio.backend, which torchaudio has up to 2.8",
+                companions=(Companion("numpy<2", "3.1.1 uses np.NaN, gone in numpy 2"),),
+            ),
+            Swept("3.3.2", "imports torchaudio.AudioMetaData instead, which 2.9 removed too"),
+            Swept(
+                "3.4.0",
+                "the last of the 3 series, beside a lightning that calls torch.load bare",
+                beside="lightning 2.3.3",
+                companions=(
+                    *_lightning_of_pyannote_3("2.3.3"),
+                    Companion("setuptools<82", "lightning 2.3.3 imports pkg_resources, gone in 82"),
+                ),
+            ),
+            Swept(
+                "3.4.0",
+                "beside a lightning that passes weights_only=False",
+                beside="lightning 2.5.6",
+                companions=_lightning_of_pyannote_3("2.5.6"),
+            ),
+            Swept(
+                "3.4.0",
+                "beside a lightning that passes weights_only=None for a file of this machine",
+                beside="lightning 2.6.6",
+                companions=_lightning_of_pyannote_3("2.6.6"),
+            ),
+            Swept(
+                "4.0.2",
+                "the last that leaves weights_only to lightning, here to one that passes False",
+                beside="lightning 2.5.6",
+                companions=(Companion("lightning==2.5.6", _LIGHTNING_4),),
+            ),
+            Swept(
+                "4.0.2",
+                "the last that leaves weights_only to lightning, here to one that passes None",
+                beside="lightning 2.6.6",
+                companions=(Companion("lightning==2.6.6", _LIGHTNING_4),),
+            ),
+            Swept(
+                "4.0.3",
+                "the first that passes weights_only=False itself; lightning's default is as before",
+                beside="lightning 2.5.6",
+                companions=(Companion("lightning==2.5.6", _LIGHTNING_4),),
+            ),
+            Swept(
+                "4.0.3",
+                "the first that passes weights_only=False itself, whatever lightning's default is",
+                beside="lightning 2.6.6",
+                companions=(Companion("lightning==2.6.6", _LIGHTNING_4),),
+            ),
+            Swept(NEWEST, "what a user gets today, with the newest lightning too"),
+        ),
         pythons=("3.12", "3.11", "3.10"),
         why_python=SAME_PYTHON,
-        pairs=("torchaudio", "torchcodec"),
+        # From 4 on it asks for torchcodec itself, and 3 never calls it.
+        pairs=("torchaudio",),
     ),
     Library(
         "coqui-tts",
-        versions={
-            "0.24.2": "the last release with a bare torch.load and without an allow-list",
-            NEWEST: "what a user gets today",
-        },
+        versions=(
+            Swept("0.24.2", "the last release with a bare torch.load and without an allow-list"),
+            Swept(NEWEST, "what a user gets today"),
+        ),
         pythons=("3.12", "3.11", "3.10"),
         why_python=SAME_PYTHON,
         pairs=("torchaudio", "torchcodec", "transformers"),
@@ -169,11 +261,19 @@ def is_paired(name: str) -> bool:
 # serves every later one (pytorch/audio#4212).
 TORCHAUDIO_LAST = "2.11"
 
-# torchcodec's own table of the torch that each minor is built against. Below torch 2.9 torchaudio
-# reads without it.
-TORCHCODEC_FROM = "2.9"
-TORCHCODEC = {"2.9": "==0.9.*", "2.10": "==0.10.*", "2.11": "==0.11.*"}
+# torchcodec's own table of the torch that each minor is built against.
+TORCHCODEC = {
+    "2.5": "==0.1.*",
+    "2.6": "==0.2.*",
+    "2.7": ">=0.3,<0.6",
+    "2.8": ">=0.6,<0.8",
+    "2.9": ">=0.8,<0.10",
+    "2.10": "==0.10.*",
+    "2.11": "==0.11.*",
+}
 TORCHCODEC_LATER = ">=0.12"
+# Below it torchaudio reads without torchcodec.
+TORCHCODEC_FROM = "2.9"
 
 # Measured: imported, 5.19 and 5.23 use names that torch 2.5 lacks, and XTTS runs with 4.57.
 TRANSFORMERS_5_FROM = "2.6"
@@ -197,10 +297,8 @@ def torchaudio_specifier(torch: str) -> str:
     return f"=={TORCHAUDIO_LAST}.*"
 
 
-def torchcodec_specifier(torch: str) -> str | None:
-    """Return which torchcodec goes with a torch version; ``None`` where none is needed."""
-    if Version(minor(torch)) < Version(TORCHCODEC_FROM):
-        return None
+def torchcodec_specifier(torch: str) -> str:
+    """Return which torchcodec goes with a torch version."""
     return TORCHCODEC.get(minor(torch), TORCHCODEC_LATER)
 
 
@@ -234,5 +332,16 @@ SPECIFIERS: Mapping[str, Callable[[str], str | None]] = {
 
 def paired_requirements(row: Library, torch: str) -> tuple[str, ...]:
     """Return the requirements that a library's cell takes by pairing."""
-    specifiers = {name: SPECIFIERS[name](torch) for name in row.pairs}
+    names = (name for name in row.pairs if name != "torchcodec" or _reads_by_torchcodec(torch))
+    specifiers = {name: SPECIFIERS[name](torch) for name in names}
+    return tuple(f"{name}{spec}" for name, spec in specifiers.items() if spec)
+
+
+def _reads_by_torchcodec(torch: str) -> bool:
+    return Version(minor(torch)) >= Version(TORCHCODEC_FROM)
+
+
+def constraints(torch: str) -> tuple[str, ...]:
+    """Return the bounds on what goes with a torch version, wherever it is installed."""
+    specifiers = {name: specifier(torch) for name, specifier in SPECIFIERS.items()}
     return tuple(f"{name}{spec}" for name, spec in specifiers.items() if spec)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from matrix.plan import Plan, PlannedCell
 from matrix.store import CellFolder, RunFolder
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint
 from pytest_torchcompat.outcome import Outcome, Stage
-from pytest_torchcompat.record import Record
+from pytest_torchcompat.record import FORWARD, Record
 
 SCHEMA = 1
 DEFAULT_TOLERANCE = Checkpoint(id="", library="", why="").tolerance
@@ -88,6 +87,7 @@ def _cell(files: CellFiles, records: Sequence[Record], edition: str) -> dict[str
         "gpu_archs": files.environment.get("gpu_archs") or [],
         "library": cell.library,
         "version": cell.version,
+        "beside": cell.beside,
         "why": cell.why,
         "distributions": files.environment.get("distributions") or result.get("distributions", {}),
         "outcome": result.get("outcome") or _most_severe(checks),
@@ -102,15 +102,15 @@ def _in_plan_order(cell: PlannedCell, records: Sequence[Record], edition: str) -
     have = {record.identity: record for record in records}
     found = []
     for check in cell.checks:
-        not_run = Record(
-            check.checkpoint, edition, check.policy, Outcome.NOT_RUN, library=cell.library
-        )
-        found.append(have.pop((check.checkpoint, check.policy), not_run))
+        asked = (check.checkpoint, edition, check.policy)
+        not_run = Record(*asked, Outcome.NOT_RUN, use=check.use, library=cell.library)
+        found.append(have.pop(check.identity, not_run))
     return found + sorted(have.values(), key=lambda record: record.identity)
 
 
 def _most_severe(checks: Sequence[Record]) -> str:
-    worst = max((check.outcome for check in checks), key=lambda o: o.severity, default=None)
+    counted = (check.outcome for check in checks if not check.experiment)
+    worst = max(counted, key=lambda outcome: outcome.severity, default=None)
     return (worst or Outcome.NOT_RUN).value
 
 
@@ -131,7 +131,7 @@ def compare(
     baselines: dict[tuple[str, ...], tuple[Version, int, CellFiles, Record]] = {}
     for files in found:
         for position, record in enumerate(_by_policy(files)):
-            if record.outcome.works and record.fingerprint:
+            if record.outcome.works and record.fingerprint and not record.experiment:
                 subject = _subject(files.cell, record)
                 rank = (Version(files.cell.torch), position)
                 if subject not in baselines or rank < baselines[subject][:2]:
@@ -147,15 +147,17 @@ def compare(
 
 def _by_policy(files: CellFiles) -> list[Record]:
     # Which policy comes first must not depend on the order in which the checks ended.
-    order = [(check.checkpoint, check.policy) for check in files.cell.checks]
+    order = [check.identity for check in files.cell.checks]
     position = {identity: number for number, identity in enumerate(order)}
     return sorted(files.records, key=lambda r: (position.get(r.identity, len(order)), r.identity))
 
 
 def _subject(cell: PlannedCell, record: Record) -> tuple[str, ...]:
     # A paired library's version changes with torch; its subject is what stays the same.
-    version = "" if axes.is_paired(cell.library) else cell.version
-    return (record.checkpoint, record.edition, record.sha256, cell.library, version)
+    version = "" if axes.is_paired(cell.library) else f"{cell.version} {cell.beside}"
+    # An experiment asks what its change does to the forward pass.
+    use = FORWARD if record.experiment else record.use
+    return (record.checkpoint, record.edition, record.sha256, cell.library, version, use)
 
 
 def _against(
@@ -163,19 +165,42 @@ def _against(
     baseline: tuple[Version, int, CellFiles, Record] | None,
     tolerances: Mapping[str, float],
 ) -> Record:
-    if baseline is None or not record.outcome.works or not record.fingerprint:
+    if baseline is None or not record.fingerprint:
         return record
     _, _, files, reference = baseline
+    theirs = reference.fingerprint or {}
+    parity = {"torch": files.cell.torch, "policy": reference.policy}
+    compared = record.changed(parity={**parity, **drift(record.fingerprint, theirs)})
     tolerance = tolerances.get(record.checkpoint, DEFAULT_TOLERANCE)
-    differs = difference(record.fingerprint, reference.fingerprint or {}, tolerance)
-    if differs is None:
-        return record
+    differs = difference(record.fingerprint, theirs, tolerance)
+    if differs is None or not record.outcome.works:
+        return compared
     message = (
         f"the output differs from torch {files.cell.torch} under {reference.policy}: {differs}"
     )
-    return dataclasses.replace(
-        record, outcome=Outcome.DEGRADED, stage=Stage.PARITY, message=message
-    )
+    return compared.changed(outcome=Outcome.DEGRADED, stage=Stage.PARITY, message=message)
+
+
+def drift(fingerprint: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[str, float | None]:
+    """
+    Return the cosine of two outputs and the relative error of the first, as their projections say.
+
+    Both are estimates: the projections on random directions keep lengths and angles, to about an
+    eighth with 32 of them. ``None`` where the shapes differ or a number is not finite.
+    """
+    ours, theirs = fingerprint["projection"], baseline["projection"]
+    unlike = fingerprint["shape"] != baseline["shape"] or len(ours) != len(theirs)
+    if unlike or None in [_finite(value) for value in (*ours, *theirs)]:
+        return {"cosine": None, "relative_error": None}
+    error = relative_drift(ours, theirs)
+    return {"cosine": cosine(ours, theirs), "relative_error": error}
+
+
+def cosine(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
+    """Return the cosine of the angle between two vectors; ``None`` where one has no length."""
+    lengths = math.hypot(*ours) * math.hypot(*theirs)
+    product = math.fsum(a * b for a, b in zip(ours, theirs))
+    return product / lengths if lengths else None
 
 
 def difference(

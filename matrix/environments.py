@@ -241,7 +241,9 @@ class UvEnvironments:
         elif self.settings.backend:
             command += ["--torch-backend", self.settings.backend]
         if cell.excludes:
-            command += ["--excludes", str(self._excludes(cell))]
+            command += ["--excludes", str(self._listed("excludes", cell, cell.excludes))]
+        if cell.constraints:
+            command += ["--constraints", str(self._listed("constraints", cell, cell.constraints))]
         if links:
             command += ["--find-links", str(links), "--only-binary", cell.library]
         return [*command, *cell.requirements, str(self._plugin)]
@@ -253,10 +255,10 @@ class UvEnvironments:
                 arguments += ["--exclude-newer-package", f"{name}=false"]
         return arguments
 
-    def _excludes(self, cell: PlannedCell) -> Path:
-        path = self.settings.work / "excludes" / f"{cell.id}.txt"
+    def _listed(self, kind: str, cell: PlannedCell, lines: tuple[str, ...]) -> Path:
+        path = self.settings.work / kind / f"{cell.id}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(cell.excludes) + "\n", encoding="utf-8")
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         return path
 
     def _source_wheel(self, cell: PlannedCell, python: str) -> Path | NoEnvironment:

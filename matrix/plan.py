@@ -13,16 +13,18 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from matrix import axes
-from matrix.axes import Library
+from matrix.axes import Companion, Library, Swept
 from matrix.releases import IndexUnreachableError, Release, Releases
-from pytest_torchcompat.checkpoints.catalogue import Catalogue
+from pytest_torchcompat.checkpoints.catalogue import Catalogue, Checkpoint
 from pytest_torchcompat.errors import RecordError, TorchcompatError, UnknownNameError, unknown_name
 from pytest_torchcompat.policies import Policy
+from pytest_torchcompat.record import FORWARD
 
 SCHEMA = 1
 POLICIES = tuple(policy.value for policy in Policy)
 # A subject that no policy touches is checked once.
 UNPICKLED = (Policy.STOCK.value,)
+_LISTS = ("requirements", "excludes", "constraints")
 
 
 @dataclass(frozen=True)
@@ -46,19 +48,30 @@ class Selection:
 
 @dataclass(frozen=True)
 class PlannedCheck:
-    """One checkpoint under one policy."""
+    """One checkpoint, used in one way under one policy."""
 
     checkpoint: str
     policy: str
+    use: str = FORWARD
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What tells this check from the others of its cell, as its record has it."""
+        return (self.checkpoint, self.use, self.policy)
 
     def to_dict(self) -> dict[str, str]:
         """Return plain data."""
-        return {"checkpoint": self.checkpoint, "policy": self.policy}
+        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True)
 class PlannedCell:
-    """One environment to build, and the checks to run in it."""
+    """
+    One environment to build, and the checks to run in it.
+
+    ``beside`` tells it from another of the same version, ``adapter`` opens its checkpoints.
+    ``constraints`` bound what is installed for another's sake.
+    """
 
     id: str
     python: str
@@ -69,11 +82,19 @@ class PlannedCell:
     requirements: tuple[str, ...]
     excludes: tuple[str, ...]
     checks: tuple[PlannedCheck, ...]
+    beside: str = ""
+    adapter: str = ""
+    constraints: tuple[str, ...] = ()
+
+    @property
+    def opened_by(self) -> str:
+        """The name of the adapter that opens its checkpoints."""
+        return self.adapter or self.library
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
         data = dataclasses.asdict(self)
-        data.update(requirements=list(self.requirements), excludes=list(self.excludes))
+        data.update({name: list(data[name]) for name in _LISTS})
         data["checks"] = [check.to_dict() for check in self.checks]
         return data
 
@@ -81,7 +102,7 @@ class PlannedCell:
     def from_dict(cls, data: Mapping[str, Any]) -> PlannedCell:
         """Read plain data back."""
         values = {field.name: data[field.name] for field in dataclasses.fields(cls)}
-        values.update(requirements=tuple(data["requirements"]), excludes=tuple(data["excludes"]))
+        values.update({name: tuple(data[name]) for name in _LISTS})
         values["checks"] = tuple(PlannedCheck(**check) for check in data["checks"])
         return cls(**values)
 
@@ -235,7 +256,7 @@ def make_plan(heading: Heading, selection: Selection, world: World) -> Plan:
             if cell is None:
                 name = subject.library.name
                 notes.append(f"No Python has wheels of both torch {version} and {name}: no cell.")
-            elif cell.checks:
+            elif cell.checks and cell.id not in {other.id for other in cells}:
                 cells.append(cell)
     chosen = matching(cells, selection.cell)
     return Plan(
@@ -295,8 +316,8 @@ class _Subject:
     """A library at a version; a release of ``None`` follows torch."""
 
     library: Library
+    swept: Swept
     release: Release | None
-    why: str
 
     @property
     def name(self) -> str:
@@ -320,18 +341,18 @@ def _selected_subjects(selection: Selection, world: World) -> list[_Subject]:
 
 def _subjects(row: Library, world: World) -> Iterator[_Subject]:
     if row.paired:
-        yield _Subject(row, None, "paired with torch")
+        yield _Subject(row, Swept("", "paired with torch"), None)
         return
     known = _known(row.name, world)
-    for version, why in row.versions.items():
-        name = known[-1].version if version == axes.NEWEST else version
+    for swept in row.versions:
+        name = known[-1].version if swept.version == axes.NEWEST else swept.version
         release = next((release for release in known if release.version == name), None)
         # A version that the index lost is planned all the same: its cell says so, in uv's words.
         release = world.releases.described(row.name, release) if release else Release(name)
         if row.source_only:
             # Its old wheels do not matter: the source is built for the cell's own Python.
             release = dataclasses.replace(release, pythons=None)
-        yield _Subject(row, release, why)
+        yield _Subject(row, swept, release)
 
 
 def _paired_release(library: Library, torch: str, world: World) -> Release:
@@ -352,40 +373,62 @@ def selected_policies(selection: Selection) -> tuple[str, ...]:
 def _cell(
     subject: _Subject, torch: Release, policies: tuple[str, ...], world: World
 ) -> PlannedCell | None:
-    row = subject.library
+    row, swept = subject.library, subject.swept
     release = subject.release or _paired_release(row, torch.version, world)
+    if swept.pythons:
+        row = dataclasses.replace(row, pythons=swept.pythons)
     python = choose_python(row, torch, release, world.has_python)
     if python is None:
         return None
     why_python = row.why_python if python in row.pythons else f"Python {python} is what fits"
+    beside = f"-{swept.beside.replace(' ', '')}" if swept.beside else ""
     return PlannedCell(
-        id=f"py{python}-torch{torch.version}-{row.name}{release.version}",
+        id=f"py{python}-torch{torch.version}-{row.name}{release.version}{beside}",
         python=python,
         torch=torch.version,
         library=row.name,
         version=release.version,
-        why=f"{subject.why}; {why_python}",
-        requirements=requirements(row, release.version, torch.version),
-        excludes=tuple(exclude.requirement for exclude in row.excludes),
+        beside=swept.beside,
+        adapter=row.adapter,
+        why=f"{swept.why}; {why_python}",
+        requirements=requirements(row, swept, release.version, torch.version),
+        excludes=_named((*row.excludes, *swept.excludes)),
+        constraints=axes.constraints(torch.version),
         checks=tuple(_checks(row, policies, world.catalogue)),
     )
 
 
-def requirements(row: Library, version: str, torch: str) -> tuple[str, ...]:
+def requirements(row: Library, swept: Swept, version: str, torch: str) -> tuple[str, ...]:
     """Return what a cell installs: torch, the library, its pairs and its companions."""
+    library = swept.requirement or f"{row.name}=={version}"
     # A library that is torch itself is named once.
-    pinned = dict.fromkeys((f"torch=={torch}", f"{row.name}=={version}"))
-    companions = (companion.requirement for companion in row.companions)
+    pinned = dict.fromkeys((f"torch=={torch}", library))
+    companions = _named((*row.companions, *swept.companions))
     return (*pinned, *axes.paired_requirements(row, torch), *companions)
+
+
+def _named(companions: Iterable[Companion]) -> tuple[str, ...]:
+    return tuple(companion.requirement for companion in companions)
 
 
 def _checks(
     row: Library, policies: tuple[str, ...], catalogue: Catalogue
 ) -> Iterator[PlannedCheck]:
-    for checkpoint in catalogue.of_library(row.name):
-        for policy in policies:
-            if checkpoint.pickled or policy in UNPICKLED:
-                yield PlannedCheck(checkpoint.id, policy)
+    for checkpoint in opened(row, catalogue):
+        for use in (FORWARD, *(use.name for use in checkpoint.uses)):
+            for policy in policies:
+                if checkpoint.pickled or policy in UNPICKLED:
+                    yield PlannedCheck(checkpoint.id, policy, use)
+
+
+def opened(row: Library, catalogue: Catalogue) -> Iterator[Checkpoint]:
+    """Yield the checkpoints that a library's cells open."""
+    for checkpoint in catalogue:
+        if row.checkpoints:
+            if any(fnmatch.fnmatchcase(checkpoint.id, glob) for glob in row.checkpoints):
+                yield checkpoint
+        elif checkpoint.library == row.opened_by:
+            yield checkpoint
 
 
 def matching(cells: Sequence[PlannedCell], globs: Iterable[str]) -> tuple[PlannedCell, ...]:

@@ -107,7 +107,7 @@ class Sweep:
     def _ask(self, cell: PlannedCell, files: CellFolder) -> list[PlannedCheck]:
         asked = missing(cell, files)
         request = {
-            "library": cell.library,
+            "library": cell.opened_by,
             "version": cell.version,
             "checks": [check.to_dict() for check in asked],
             "files": {name: self.files[name] for name in self.files if _asks(cell, name)},
@@ -163,7 +163,7 @@ def cell_command(python: Path, checks: Path, files: CellFolder, edition: str) ->
 def missing(cell: PlannedCell, files: CellFolder) -> list[PlannedCheck]:
     """Return the checks of a cell that have no record."""
     have = {record.identity for record in files.records()}
-    return [check for check in cell.checks if (check.checkpoint, check.policy) not in have]
+    return [check for check in cell.checks if check.identity not in have]
 
 
 def last_lines(path: Path, count: int = REASON_LINES) -> str:

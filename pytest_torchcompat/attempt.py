@@ -15,17 +15,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Callable
 
-from pytest_torchcompat import shims
+from pytest_torchcompat import shim
 from pytest_torchcompat.checkpoints.catalogue import CheckpointFile
 from pytest_torchcompat.forward import device_of, fingerprint, measure, synchronised
 from pytest_torchcompat.isolation import Died, Nursery, Result, Returned, Say, TimedOut
-from pytest_torchcompat.libraries import Library
+from pytest_torchcompat.libraries import Library, run_of
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.policies import Policy
 from pytest_torchcompat.policies.interception import applied
 from pytest_torchcompat.policies.refusals import MESSAGE, PolicyRefusedError, is_refusal, plain
 from pytest_torchcompat.policies.rules import Load, Rules
-from pytest_torchcompat.record import Record
+from pytest_torchcompat.record import FORWARD, Record
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Check:
     rules: Rules = field(default_factory=Rules)
     device: str = "auto"
     shims: tuple[str, ...] = ()
+    use: str = FORWARD
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Attempt:
     message: str | None = None
     chain: tuple[str, ...] = ()
     loads: tuple[Load, ...] = ()
+    lost: tuple[str, ...] = ()
     infra: bool = False
     device: str = "cpu"
     seconds: Mapping[str, float] = field(default_factory=dict)
@@ -69,7 +71,7 @@ def prepare(library: Library, names: tuple[str, ...]) -> None:
     start = time.perf_counter()
     try:
         for name in names:
-            _Imports.shims.enter_context(shims.get(name).applied())
+            _Imports.shims.enter_context(shim.get(name).applied())
         library.import_()
     except BaseException as error:  # noqa: BLE001 - an import that fails is a finding
         _Imports.error = error
@@ -87,23 +89,38 @@ def attempt(say: Say, check: Check) -> Attempt:
     except RuntimeError as error:
         return dataclasses.replace(failed(Stage.LOAD, error, []), infra=True)
     try:
-        with applied(check.policy, check.rules, loads.append):
+        with _late(check.shims), applied(check.policy, check.rules, loads.append):
             with _timed(say, Stage.LOAD, seconds):
                 model = check.library.load(check.file.checkpoint, check.file.path)
             with _timed(say, Stage.FORWARD, seconds):
-                run = check.library.forward(check.file.checkpoint, model, device)
+                run = run_of(check.library, check.use, check.file.checkpoint, model, device)
                 output = synchronised(run, device)() if run else None
-            found = _described(run, output, device)
+            found = _described(run, output, check.use, device)
     except BaseException as error:  # noqa: BLE001 - so is a load that fails
         found_out = failed(_stage_of(seconds, loads), error, loads, seconds)
         return dataclasses.replace(found_out, device=device)
-    return Attempt(Stage.FORWARD, loads=tuple(loads), seconds=seconds, device=device, **found)
+    lost = tuple(words for name in check.shims for words in shim.get(name).lost)
+    return Attempt(
+        Stage.FORWARD, loads=tuple(loads), lost=lost, seconds=seconds, device=device, **found
+    )
 
 
-def _described(run: Callable[[], Any] | None, output: Any, device: str) -> dict[str, Any]:
+@contextlib.contextmanager
+def _late(names: tuple[str, ...]) -> Iterator[None]:
+    """Apply those of the shims that need not be there before the import."""
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            if not shim.get(name).at_import:
+                stack.enter_context(shim.get(name).applied())
+        yield
+
+
+def _described(run: Callable[[], Any] | None, output: Any, use: str, device: str) -> dict[str, Any]:
     if run is None:
         return {}
-    return {"fingerprint": fingerprint(output), "benchmark": measure(run, device)}
+    # A forward pass alone is timed: of the other uses, some take seconds, and none is a benchmark.
+    benchmark = measure(run, device) if use == FORWARD else None
+    return {"fingerprint": fingerprint(output), "benchmark": benchmark}
 
 
 @contextlib.contextmanager
@@ -170,7 +187,8 @@ def environment(say: Say) -> dict[str, Any]:  # noqa: ARG001 - a task's first ar
 def classify(found: Attempt, policy: Policy, shimmed: bool) -> Outcome:
     """Return the verdict on an attempt; knows nothing but what the attempt says."""
     if found.exception is None:
-        return Outcome.SHIMMED if shimmed else Outcome.PASS
+        worked = Outcome.SHIMMED if shimmed else Outcome.PASS
+        return Outcome.DEGRADED if found.lost else worked
     if found.infra:
         return Outcome.INFRA
     # A refusal that the library swallowed is no verdict: the last load's is.
@@ -184,14 +202,17 @@ _OURS = PolicyRefusedError.__name__
 
 def record_of(check: Check, result: Result) -> Record:
     """Turn what came back from a child into a record."""
+    row = check.file.checkpoint
     base = Record(
-        checkpoint=check.file.checkpoint.id,
+        checkpoint=row.id,
         edition=check.file.edition.value,
         sha256=check.file.sha256,
         library=check.library.name,
         policy=check.policy.value,
         shims=check.shims,
         device="cpu" if check.device == "auto" else check.device,
+        use=check.use,
+        experiment=any(use.experiment for use in row.uses if use.name == check.use),
         outcome=Outcome.NOT_RUN,
     )
     if isinstance(result, Returned):
@@ -207,7 +228,7 @@ def _from_attempt(base: Record, check: Check, found: Attempt) -> Record:
         device=found.device,
         stage=found.stage,
         exception=found.exception,
-        message=found.message,
+        message=found.message or "; ".join(found.lost) or None,
         globals=reads[-1].globals if reads else (),
         allowed_by_library=reads[-1].allowed_by_library if reads else (),
         overridden=tuple(load.site for load in found.loads if load.overridden),
@@ -232,29 +253,49 @@ class Attempts:
     """
     Checks of one library in this environment, each in a child of its own.
 
-    A process that has imported torch and the library is kept for each set of shims. A check that
-    fails without shims is tried again with those that apply, fewest first, and the attempt that
-    got furthest counts.
+    A process that has imported torch and the library is kept for each set of shims that the import
+    needs. A check that fails without shims is tried again with one of those that apply, and with
+    one more, as long as that gets it further.
     """
 
     def __init__(
         self, library: Library, versions: Mapping[str, str], chosen: str, timeout: float
     ) -> None:
         self._library = library
-        self._sets = shims.combinations_that_apply(library.name, versions, chosen)
+        self._shims = shim.that_apply(library.name, versions, chosen)
         self._timeout = timeout
         self._nurseries: dict[tuple[str, ...], Nursery] = {}
 
     def record(self, check: Check) -> Record:
         """Attempt a check and return its record."""
         best = self._attempt(check, ())
-        for names in self._sets if _may_need_shim(best) else []:
-            found = self._attempt(check, names)
-            if _reach(found) > _reach(best):
-                best = found
-            if found.outcome.works:
+        while _may_need_shim(best):
+            further = self._further(check, best)
+            if further is None:
                 break
+            best = further
         return best
+
+    def _further(self, check: Check, best: Record) -> Record | None:
+        """Return an attempt that got further by one more shim; where none does alone, by all."""
+        left = [name for name in self._shims if name not in best.shims]
+        for name in left:
+            found = self._attempt(check, self._ordered({*best.shims, name}))
+            if _reach(found) > _reach(best):
+                return found
+        found = self._attempt(check, self._shims) if len(left) > 1 else best
+        return self._least(check, found) if _reach(found) > _reach(best) else None
+
+    def _least(self, check: Check, found: Record) -> Record:
+        """Leave out the shims of an attempt, one by one, without which it gets as far."""
+        for name in found.shims:
+            without = self._attempt(check, self._ordered({*found.shims} - {name}))
+            if _reach(without) >= _reach(found):
+                found = without
+        return found
+
+    def _ordered(self, names: set[str]) -> tuple[str, ...]:
+        return tuple(name for name in self._shims if name in names)
 
     def environment(self) -> dict[str, Any]:
         """Describe torch as the first process of the library sees it; unknown where it died."""
@@ -275,7 +316,8 @@ class Attempts:
 
     def _attempt(self, check: Check, names: tuple[str, ...]) -> Record:
         check = dataclasses.replace(check, shims=names)
-        result = self._nursery(names).run(attempt, check, timeout=self._timeout)
+        early = tuple(name for name in names if shim.get(name).at_import)
+        result = self._nursery(early).run(attempt, check, timeout=self._timeout)
         return record_of(check, result)
 
     def close(self) -> None:
@@ -293,5 +335,6 @@ def _may_need_shim(record: Record) -> bool:
 def _reach(record: Record) -> tuple[int, bool]:
     """Order records by how far they got: through all stages, then by the stage that failed."""
     stage = list(Stage).index(record.stage) if record.stage else 0
-    refused = record.outcome is Outcome.REFUSED
-    return (len(Stage) if record.outcome.works else stage, refused)
+    if record.outcome.works or record.outcome is Outcome.DEGRADED:
+        stage = len(Stage) + record.outcome.works
+    return (stage, record.outcome is Outcome.REFUSED)

@@ -9,7 +9,7 @@ from typing import Any, Callable
 WARM_UP = 2
 ROUNDS = 20
 SECONDS = 1.0  # enough for a median; a slow model gets fewer rounds, never fewer than three
-PROJECTIONS = 8
+PROJECTIONS = 32
 
 
 def device_of(name: str) -> str:

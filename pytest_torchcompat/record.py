@@ -21,11 +21,18 @@ from pytest_torchcompat.outcome import Outcome, Stage
 
 SCHEMA = 1
 
+# The use of a model that every check makes, unless its checkpoint names others.
+FORWARD = "forward"
+
 
 @dataclass(frozen=True)
 class Record:
     """
     One checkpoint under one policy: how far it got and what became of it.
+
+    ``use`` is what the model was used for, and an ``experiment`` a use that only tests a claim: its
+    outcome says nothing about the cell. ``parity`` is how far the output is from the baseline's,
+    which the merge of a run fills in.
 
     ``seconds`` maps a stage to its wall time. ``fingerprint`` holds the shape, dtype, norm and a
     fixed projection of the output; ``benchmark`` the forward time in seconds with its method.
@@ -38,6 +45,8 @@ class Record:
     edition: str
     policy: str
     outcome: Outcome
+    use: str = FORWARD
+    experiment: bool = False
     library: str = ""
     sha256: str = ""
     device: str = "cpu"
@@ -51,6 +60,7 @@ class Record:
     overridden: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     fingerprint: Mapping[str, Any] | None = None
+    parity: Mapping[str, Any] | None = None
     benchmark: Mapping[str, Any] | None = None
     output: str | None = None
 
@@ -83,14 +93,16 @@ class Record:
         return dataclasses.replace(self, **changes)
 
     @property
-    def identity(self) -> tuple[str, str]:
+    def identity(self) -> tuple[str, str, str]:
         """What tells this check from the others of its cell."""
-        return (self.checkpoint, self.policy)
+        return (self.checkpoint, self.use, self.policy)
 
     @property
     def sentence(self) -> str:
         """Say the verdict in a line."""
-        what = f"{self.checkpoint} ({self.edition}) under {self.policy}: {self.outcome.value}"
+        used = "" if self.use == FORWARD else f", {self.use},"
+        subject = f"{self.checkpoint} ({self.edition}){used}"
+        what = f"{subject} under {self.policy}: {self.outcome.value}"
         if self.outcome.works:
             return what + (f" with {', '.join(self.shims)}" if self.shims else "")
         stage = f" at {self.stage.value}" if self.stage else ""
@@ -110,9 +122,9 @@ class Record:
 
 
 _TUPLES = ("shims", "globals", "allowed_by_library", "overridden")
-_STRINGS = ("library", "sha256", "device")
+_STRINGS = ("use", "library", "sha256", "device")
 _OPTIONAL_STRINGS = ("exception", "message", "diagnosis", "output")
-_OPTIONAL_OBJECTS = ("fingerprint", "benchmark")
+_OPTIONAL_OBJECTS = ("fingerprint", "parity", "benchmark")
 
 
 def _check_types(values: Mapping[str, Any], where: str) -> None:
@@ -124,6 +136,8 @@ def _check_types(values: Mapping[str, Any], where: str) -> None:
             _expect(isinstance(value, str), "a string", value, where, name)
         elif name == "seconds" or (name in _OPTIONAL_OBJECTS and value is not None):
             _expect(isinstance(value, Mapping), "an object", value, where, name)
+        elif name == "experiment":
+            _expect(isinstance(value, bool), "true or false", value, where, name)
 
 
 def _expect(right: bool, what: str, value: Any, *where: str) -> None:

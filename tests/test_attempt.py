@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pickle
 
 import pytest
 
+from pytest_torchcompat import shim
 from pytest_torchcompat.attempt import Attempt, Attempts, Check, classify, record_of
-from pytest_torchcompat.checkpoints.catalogue import Checkpoint, CheckpointFile, Edition
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint, CheckpointFile, Edition, Use
 from pytest_torchcompat.isolation import Died, Returned, TimedOut
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.policies import Policy
@@ -33,6 +35,7 @@ def failed(message="", chain=(), loads=()):
     [
         (Attempt(Stage.FORWARD), Policy.STOCK, False, Outcome.PASS),
         (Attempt(Stage.FORWARD), Policy.STRICT, True, Outcome.SHIMMED),
+        (Attempt(Stage.FORWARD, lost=("a layer",)), Policy.STRICT, True, Outcome.DEGRADED),
         (failed(loads=(load("refused"),)), Policy.STRICT, False, Outcome.REFUSED),
         (failed(chain=(f"TypeError: {REFUSAL}",)), Policy.ALLOWLISTED, False, Outcome.REFUSED),
         (failed(chain=(f"UnpicklingError: {REFUSAL}",)), Policy.STOCK, False, Outcome.FAIL),
@@ -54,6 +57,7 @@ def failed(message="", chain=(), loads=()):
     ids=[
         "all stages",
         "all stages with a shim",
+        "all stages with a shim that lost something",
         "a load that was refused",
         "a refusal that the library wrapped in another error",
         "what torch refuses by default is a failure of stock",
@@ -94,15 +98,59 @@ class Library:
             os.abort()
         if checkpoint.id == "lacks":
             raise KeyError("model")
+        needed = checkpoint.id.split("+") if checkpoint.id.startswith("needs") else []
+        missing = [name for name in needed[1:] if name not in APPLIED]
+        if missing:
+            raise KeyError(missing[0])
         return checkpoint.id
 
     def forward(self, checkpoint, model, device):
         return None
 
+    def use(self, name, checkpoint, model, device):
+        import torch
 
-def check(tmp_path, name="works", library=None):
-    file = CheckpointFile(Checkpoint(name, "fairseq", "a test"), tmp_path, Edition.REPLICA, "ff")
-    return Check(file, Policy.STRICT, library or Library())
+        return lambda: torch.ones(3)
+
+
+APPLIED = []
+
+
+class Stub:
+    """A shim that only says that it is there."""
+
+    restores = retired_when = "what a test asks for"
+    libraries = ("fairseq",)
+
+    def __init__(self, name, at_import=False, loses=()):
+        self.name = name
+        self.at_import = at_import
+        self.loses = list(loses)
+        self.lost = []
+
+    def applies(self, versions):
+        return True
+
+    @contextlib.contextmanager
+    def applied(self):
+        self.lost[:] = self.loses
+        APPLIED.append(self.name)
+        yield
+        APPLIED.remove(self.name)
+
+
+@pytest.fixture
+def shims(monkeypatch):
+    def use(*stubs):
+        monkeypatch.setattr(shim, "SHIMS", stubs)
+
+    return use
+
+
+def check(tmp_path, name="works", library=None, **values):
+    row = Checkpoint(name, "fairseq", "a test", uses=(Use("counts", "why", experiment=True),))
+    file = CheckpointFile(row, tmp_path, Edition.REPLICA, "ff")
+    return Check(file, Policy.STRICT, library or Library(), **values)
 
 
 def test_a_check_travels_to_another_process(tmp_path):
@@ -191,3 +239,30 @@ def test_a_library_that_dies_as_it_is_imported_is_a_crash_of_each_check(attempts
 def test_the_attempt_without_shims_counts_where_they_change_nothing(attempts, tmp_path):
     record = attempts(Library()).record(check(tmp_path, "lacks"))
     assert (record.outcome, record.shims) == (Outcome.FAIL, ())
+
+
+@pytest.mark.parametrize("at_import", [True, False])
+def test_only_the_shims_that_a_check_needs_are_named(attempts, shims, tmp_path, at_import):
+    shims(*(Stub(name, at_import) for name in ("a", "b", "c", "d")))
+    record = attempts(Library()).record(check(tmp_path, "needs+c"))
+    assert (record.outcome, record.shims) == (Outcome.SHIMMED, ("c",))
+
+
+def test_shims_that_help_only_together_are_found_and_the_others_left_out(attempts, shims, tmp_path):
+    shims(Stub("a", at_import=True), Stub("b"), Stub("c"), Stub("d", at_import=True))
+    record = attempts(Library()).record(check(tmp_path, "needs+b+d"))
+    assert (record.outcome, record.shims) == (Outcome.SHIMMED, ("b", "d"))
+
+
+def test_what_a_shim_could_not_carry_over_is_degraded_and_said(attempts, shims, tmp_path):
+    shims(Stub("a", loses=["layer.0: shape [1, 2]"]))
+    record = attempts(Library()).record(check(tmp_path, "needs+a"))
+    assert (record.outcome, record.message) == (Outcome.DEGRADED, "layer.0: shape [1, 2]")
+
+
+def test_a_further_use_has_a_fingerprint_and_no_benchmark(attempts, tmp_path):
+    record = attempts(Library(), "off").record(check(tmp_path, use="counts"))
+    assert (record.outcome, record.use, record.experiment) == (Outcome.PASS, "counts", True)
+    assert record.fingerprint["shape"] == [3]
+    assert record.benchmark is None
+    assert record.sentence == "works (replica), counts, under strict: pass"

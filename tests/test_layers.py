@@ -15,7 +15,7 @@ PLUGIN_FLOORS = (
     "record",
     "audit scan",
     "checkpoints convert",
-    "libraries shims",
+    "libraries shim",
     "isolation forward policies",
     "attempt",
     "commands plugin",
@@ -108,17 +108,13 @@ def test_there_are_no_import_cycles_not_even_in_functions(package):
                 "attempt.py",
                 "commands/allowlist.py",
                 "forward.py",
-                "libraries/coqui.py",
-                "libraries/fairseq.py",
+                "libraries",
                 "convert/write.py",
-                "libraries/plain.py",
-                "libraries/pyannote.py",
-                "libraries/ultralytics.py",
                 "plugin/enforcement.py",
                 "plugin/fixtures.py",
                 "policies/interception.py",
                 "policies/safe_globals.py",
-                "shims/torchaudio_cuda.py",
+                "shim",
             },
         ),
     ],
@@ -128,7 +124,8 @@ def test_a_heavy_guest_is_imported_in_few_modules_and_inside_functions(guest, ho
     for path in modules("pytest_torchcompat"):
         tree = ast.parse(path.read_text())
         if imports_of(path, guest):
-            found.add(path.relative_to(ROOT / "pytest_torchcompat").as_posix())
+            place = path.relative_to(ROOT / "pytest_torchcompat")
+            found.add(place.parts[0] if place.parts[0] in hosts else place.as_posix())
         for node in tree.body:
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 names = [getattr(node, "module", None) or "", *(a.name for a in node.names)]

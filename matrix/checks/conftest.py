@@ -7,6 +7,7 @@ each check runs in a child of that.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import json
 import platform
@@ -51,9 +52,9 @@ def _request(config: pytest.Config) -> dict[str, Any]:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one test of each check that is asked for."""
-    checks = [(each["checkpoint"], each["policy"]) for each in _request(metafunc.config)["checks"]]
-    ids = [f"{checkpoint}-{policy}" for checkpoint, policy in checks]
-    metafunc.parametrize(("checkpoint", "policy"), checks, ids=ids)
+    asked = _request(metafunc.config)["checks"]
+    checks = [(each["checkpoint"], each["use"], each["policy"]) for each in asked]
+    metafunc.parametrize(("checkpoint", "use", "policy"), checks, ids=map("-".join, checks))
 
 
 def _distributions() -> dict[str, str]:
@@ -69,7 +70,8 @@ def attempts(request: pytest.FixtureRequest) -> Iterator[Attempts]:
     library = state.libraries.get(_request(request.config)["library"])
     seconds = request.config.getoption("torchcompat_check_seconds")
     distributions = _distributions()
-    found = Attempts(library, distributions, state.settings.shims, seconds)
+    versions = {**distributions, "python": platform.python_version()}
+    found = Attempts(library, versions, state.settings.shims, seconds)
     _write_environment(request.config, found, distributions)
     yield found
     found.close()
@@ -88,23 +90,25 @@ def _write_environment(config: pytest.Config, found: Attempts, names: dict[str, 
 
 @pytest.fixture
 def record(
-    request: pytest.FixtureRequest, attempts: Attempts, checkpoint: str, policy: str
+    request: pytest.FixtureRequest, attempts: Attempts, checkpoint: str, use: str, policy: str
 ) -> Record:
     """The check's record, written to the report however it comes out."""
-    given = _request(request.config)["files"][checkpoint]
-    found = _record(state_of(request.config), attempts, checkpoint, Policy(policy), given)
+    asked = _request(request.config)
+    state = state_of(request.config)
+    found = _check(state, asked, checkpoint, Policy(policy))
+    if isinstance(found, Check):
+        found = attempts.record(dataclasses.replace(found, use=use))
+    found = found.changed(use=use)
     note(request.node, found.to_dict())
     return found
 
 
-def _record(
-    state: State, attempts: Attempts, checkpoint: str, policy: Policy, given: dict[str, str]
-) -> Record:
-    row = state.catalogue.get(checkpoint)
+def _check(state: State, asked: dict[str, Any], checkpoint: str, policy: Policy) -> Check | Record:
+    row, given = state.catalogue.get(checkpoint), asked["files"][checkpoint]
+    library = state.libraries.get(asked["library"])
     if "problem" in given:
-        asked = (row.id, state.settings.edition, policy.value)
-        return Record(*asked, Outcome.INFRA, row.library, message=given["problem"])
+        named = (row.id, state.settings.edition, policy.value)
+        return Record(*named, Outcome.INFRA, library=library.name, message=given["problem"])
     file = CheckpointFile(row, Path(given["path"]), Edition(given["edition"]), given["sha256"])
     state.learn(file)
-    library = state.libraries.get(row.library)
-    return attempts.record(Check(file, policy, library, state.rules, state.settings.device))
+    return Check(file, policy, library, state.rules, state.settings.device)

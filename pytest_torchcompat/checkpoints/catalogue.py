@@ -98,6 +98,21 @@ class SideFile:
 
 
 @dataclass(frozen=True)
+class Use:
+    """
+    A way of using a model beside its forward pass, by the name that its library's adapter knows.
+
+    It is a check of its own, so that one that fails hides no other. An ``experiment`` exists to
+    test a claim: its output is compared with that of the forward pass, and its outcome says nothing
+    about the cell.
+    """
+
+    name: str
+    why: str
+    experiment: bool = False
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """
     One row of the catalogue.
@@ -110,7 +125,8 @@ class Checkpoint:
     ``globals`` are the names that the file pickles beyond torch's own default allow-list, which is
     what ``allowlisted`` registers; ``globals_known_by`` says where that knowledge comes from.
     ``pickled`` is false for a subject that no policy touches (a WAV file, an API), which is then
-    checked under ``stock`` alone. ``tolerance`` bounds the relative error of parity.
+    checked under ``stock`` alone. ``uses`` are what the model is used for beside its forward pass.
+    ``tolerance`` bounds the relative error of parity.
     """
 
     id: str
@@ -128,6 +144,7 @@ class Checkpoint:
     globals: tuple[str, ...] = ()
     globals_known_by: str = ""
     pickled: bool = True
+    uses: tuple[Use, ...] = ()
     tolerance: float = 1e-3
 
     @property

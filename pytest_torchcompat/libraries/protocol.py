@@ -9,7 +9,12 @@ from pytest_torchcompat.checkpoints.catalogue import Checkpoint
 
 
 class Library(Protocol):
-    """A library whose checkpoints are tested, behind one face."""
+    """
+    A library whose checkpoints are tested, behind one face.
+
+    One whose checkpoints name further uses has, beside ``forward``, a method
+    ``use(name, checkpoint, model, device)`` that returns a call giving one tensor.
+    """
 
     name: str
     distribution: str
@@ -22,3 +27,10 @@ class Library(Protocol):
 
     def forward(self, checkpoint: Checkpoint, model: Any, device: str) -> Callable[[], Any] | None:
         """Return the forward pass on a fixed seeded input, giving one tensor; or ``None``."""
+
+
+class Usable(Library, Protocol):
+    """A library whose models are used in further ways."""
+
+    def use(self, name: str, checkpoint: Checkpoint, model: Any, device: str) -> Callable[[], Any]:
+        """Return a use of the model on a fixed seeded input, giving one tensor."""

@@ -117,12 +117,11 @@ def torchcompat_model(_torchcompat_subject: Subject) -> Iterator[Any]:
 
 def _open_shims(stack: contextlib.ExitStack, library: Any, chosen: str) -> tuple[str, ...]:
     """Apply every shim that may be needed: in one process an import cannot be tried twice."""
-    from pytest_torchcompat import shims
+    from pytest_torchcompat import shim
 
-    sets = shims.combinations_that_apply(library.name, _versions(library), chosen)
-    names = sets[-1] if sets else ()
+    names = shim.that_apply(library.name, _versions(library), chosen)
     for name in names:
-        stack.enter_context(shims.get(name).applied())
+        stack.enter_context(shim.get(name).applied())
     return names
 
 

@@ -144,10 +144,10 @@ def _check(values: dict[str, Any]) -> None:
     if device.partition(":")[0] not in ("auto", "cpu", "cuda") or not number.isdigit():
         raise unknown_name("torchcompat device", device, ("auto", "cpu", "cuda", "cuda:0"))
     if values["shims"] not in ("auto", "off"):
-        from pytest_torchcompat import shims
+        from pytest_torchcompat import shim
 
         for name in values["shims"].split(","):
-            shims.get(name.strip())
+            shim.get(name.strip())
 
 
 def _writable(report: Path | None) -> Path | None:

@@ -22,11 +22,17 @@ class DataclassDefaults:
     name = "dataclass-defaults"
     restores = "dataclass instances as defaults of fields, refused since Python 3.11"
     retired_when = "fairseq and hydra-core declare such defaults with default_factory"
+    at_import = True
     libraries = ("fairseq",)
+    modules = ("hydra", "fairseq")
 
-    def applies(self, versions: Mapping[str, str]) -> bool:  # noqa: ARG002 - the rule is Python's
+    def __init__(self) -> None:
+        self.lost: list[str] = []
+
+    def applies(self, versions: Mapping[str, str]) -> bool:
         """Apply from Python 3.11 on."""
-        return sys.version_info >= (3, 11)
+        python = versions.get("python", "{}.{}".format(*sys.version_info))
+        return tuple(int(number) for number in python.split(".")[:2]) >= (3, 11)
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
 from collections.abc import Iterator, Mapping
-
-from packaging.version import Version
 
 
 class TorchaudioCuda:
@@ -21,13 +20,18 @@ class TorchaudioCuda:
     name = "torchaudio-cuda"
     restores = "importing torchaudio beside a torch that was built for another CUDA"
     retired_when = "torchaudio is released for the CUDA of the newest torch"
+    at_import = True
     libraries = ("torchaudio", "pyannote.audio", "coqui-tts")
+    modules = ("torchaudio",)
+
+    def __init__(self) -> None:
+        self.lost: list[str] = []
 
     def applies(self, versions: Mapping[str, str]) -> bool:
         """Apply where torchaudio's stable-ABI releases meet a torch that they outlived."""
         if "torchaudio" not in versions or "torch" not in versions:
             return False
-        return Version("2.11") <= Version(versions["torchaudio"]) < Version(versions["torch"])
+        return (2, 11) <= _minor(versions["torchaudio"]) < _minor(versions["torch"])
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
@@ -41,3 +45,7 @@ class TorchaudioCuda:
         finally:
             torch.version.cuda = own
         yield
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])

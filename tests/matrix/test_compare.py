@@ -147,6 +147,59 @@ def test_another_version_or_another_file_has_a_baseline_of_its_own(
     assert checks_of(matrix, "two")["stock"]["outcome"] == "pass"
 
 
+def test_every_output_says_how_far_it_is_from_the_baseline(three, make_plan_of):
+    newest, oldest, _ = three
+    turned = fingerprint(projection=[0.5, 1.0, 0.25])
+    found = [left(oldest, record()), left(newest, record(fingerprint=turned))]
+    matrix = document(make_plan_of(*three), found, TOLERANCES)
+    same, other = (checks_of(matrix, f"torch{t}")["stock"]["parity"] for t in ("2.5.1", "2.15.0"))
+    assert same == {"torch": "2.5.1", "policy": "stock", "cosine": 1.0, "relative_error": 0.0}
+    assert other["cosine"] == pytest.approx((0.25 - 1 + 0.0625) / 1.3125)
+    assert other["relative_error"] == pytest.approx(2 / 1.3125**0.5)
+
+
+def test_outputs_of_two_shapes_have_no_cosine(three, make_plan_of):
+    newest, oldest, _ = three
+    found = [left(oldest, record()), left(newest, record(fingerprint=fingerprint(shape=[2])))]
+    matrix = document(make_plan_of(*three), found, TOLERANCES)
+    parity = checks_of(matrix, "torch2.15.0")["stock"]["parity"]
+    assert (parity["cosine"], parity["relative_error"]) == (None, None)
+
+
+def test_a_degraded_check_of_a_shim_keeps_its_verdict_and_says_its_drift(three, make_plan_of):
+    newest, oldest, _ = three
+    lossy = record(outcome=Outcome.DEGRADED, message="a layer", fingerprint=fingerprint(2.0))
+    found = [left(oldest, record()), left(newest, lossy)]
+    check = checks_of(document(make_plan_of(*three), found, TOLERANCES), "torch2.15.0")["stock"]
+    assert (check["outcome"], check["message"]) == ("degraded", "a layer")
+    assert check["parity"]["relative_error"] == pytest.approx(1.0)
+
+
+def test_a_further_use_is_compared_with_itself_and_an_experiment_with_the_forward_pass(
+    three, make_plan_of
+):
+    _, oldest, _ = three
+    other, doubled = fingerprint(shape=[7]), fingerprint(2.0)
+    found = left(
+        oldest,
+        record(),
+        record(use="stream", fingerprint=other),
+        record(use="random", experiment=True, fingerprint=doubled),
+    )
+    [cell] = document(make_plan_of(oldest), [found], TOLERANCES)["cells"]
+    checks = {check["use"]: check for check in cell["checks"] if check["policy"] == "stock"}
+    assert checks["stream"]["outcome"] == "pass"
+    assert checks["stream"]["parity"]["relative_error"] == 0
+    assert checks["random"]["outcome"] == "degraded"
+    assert checks["random"]["parity"]["relative_error"] == pytest.approx(1.0)
+
+
+def test_an_experiment_says_nothing_about_its_cell(three, make_plan_of):
+    cell = dataclasses.replace(three[1], checks=three[1].checks[:1])
+    found = left(cell, record(), record(use="random", experiment=True, outcome=Outcome.CRASH))
+    assert outcomes(document(make_plan_of(cell), [found], TOLERANCES)) == {cell.id: "pass"}
+
+
 def test_a_paired_library_is_compared_across_its_versions(planned_cell, make_plan_of):
     wav = {"library": "torchaudio", "checks": [("torchaudio/wav", "stock")]}
     cells = [

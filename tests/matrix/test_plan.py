@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
 from matrix import axes
-from matrix.axes import Library
+from matrix.axes import Companion, Library, Swept
 from matrix.plan import (
     Heading,
     Plan,
@@ -21,6 +22,7 @@ from matrix.plan import (
     run_order,
 )
 from matrix.releases import IndexUnreachableError, Release
+from pytest_torchcompat.checkpoints.catalogue import Catalogue, Checkpoint, Use
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import RecordError, UnknownNameError
 
@@ -108,8 +110,49 @@ def test_torch_itself_is_a_library_paired_with_torch_and_required_once(world):
 
 
 def test_a_library_is_installed_with_its_pairs_and_companions():
-    found = requirements(axes.library("fairseq"), "0.12.2", "2.5.1")
-    assert found == ("torch==2.5.1", "fairseq==0.12.2", "torchaudio==2.5.1", "numpy<2")
+    row, more = axes.library("fairseq"), (Companion("lightning==2.5.6", "as it was then"),)
+    found = requirements(row, Swept("0.12.2", "why", companions=more), "0.12.2", "2.5.1")
+    pinned = ("torch==2.5.1", "fairseq==0.12.2", "torchaudio==2.5.1", "numpy<2")
+    assert found == (*pinned, "lightning==2.5.6")
+
+
+def test_two_sets_of_one_version_are_two_cells_named_by_what_tells_them_apart(world, monkeypatch):
+    sets = tuple(Swept("8.1.0", "why", beside=f"lightning {v}") for v in ("2.3.3", "2.5.6"))
+    row = dataclasses.replace(axes.library("ultralytics"), versions=sets)
+    monkeypatch.setattr(axes, "LIBRARIES", (row,))
+    plan = make_plan(HEADING, Selection(torch=("2.5.1",)), world)
+    prefix = "py3.12-torch2.5.1-ultralytics8.1.0-lightning"
+    assert ids(plan) == [f"{prefix}2.3.3", f"{prefix}2.5.6"]
+    assert [cell.beside for cell in plan.cells] == ["lightning 2.3.3", "lightning 2.5.6"]
+
+
+def test_a_library_may_be_opened_by_the_adapter_of_another(world, monkeypatch):
+    old = Library("fairseq", (Swept("0.12.2", "why"),), adapter="ultralytics", source_only=True)
+    some = dataclasses.replace(old, checkpoints=("ultralytics/yolov8n*",))
+    for row, count in ((old, 4), (some, 3)):
+        monkeypatch.setattr(axes, "LIBRARIES", (row,))
+        [cell] = make_plan(HEADING, Selection(torch=("2.5.1",)), world).cells
+        assert (cell.library, cell.opened_by) == ("fairseq", "ultralytics")
+        assert len({check.checkpoint for check in cell.checks}) == count
+
+
+def test_a_version_that_is_the_newest_as_well_is_one_cell(world, monkeypatch):
+    both = (Swept("8.4.190", "why"), Swept(axes.NEWEST, "what a user gets today"))
+    row = dataclasses.replace(axes.library("ultralytics"), versions=both)
+    monkeypatch.setattr(axes, "LIBRARIES", (row,))
+    plan = make_plan(HEADING, Selection(torch=("2.5.1",)), world)
+    assert ids(plan) == ["py3.12-torch2.5.1-ultralytics8.4.190"]
+
+
+def test_each_use_of_a_model_is_a_check_under_each_policy(world, monkeypatch):
+    row = Checkpoint("a/b", "ultralytics", "why", uses=(Use("read-file", "why"),))
+    world = dataclasses.replace(world, catalogue=Catalogue([row]))
+    chosen = Selection(torch=("2.5.1",), library=("ultralytics==8.1.0",), policy=("strict",))
+    [cell] = make_plan(HEADING, chosen, world).cells
+    assert [check.identity for check in cell.checks] == [
+        ("a/b", "forward", "strict"),
+        ("a/b", "read-file", "strict"),
+    ]
 
 
 def test_what_no_policy_touches_is_checked_once(world):

@@ -34,10 +34,10 @@ def main(library: str, file: str, policy: str, shims: list[str], names: list[str
 
 def _apply(names: list[str]) -> None:
     if names:
-        from pytest_torchcompat import shims
+        from pytest_torchcompat import shim
 
         for name in names:
-            _KEPT.enter_context(shims.get(name).applied())
+            _KEPT.enter_context(shim.get(name).applied())
 
 
 def _hold(policy: str, names: list[str]) -> None:
