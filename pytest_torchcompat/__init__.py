@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
-__all__ = ["__version__"]
+__all__ = ["__version__", "shims"]
+
+
+def shims(*names: str) -> AbstractContextManager[tuple[str, ...]]:
+    """
+    Apply shims by name for a ``with`` block and undo them exactly; gives the names in order.
+
+    Without names, all that apply to this environment. ``torchcompat shims`` lists them.
+    """
+    from pytest_torchcompat.shim import applied  # an import of this package stays light
+
+    return applied(*names)
 
 
 def __getattr__(name: str) -> Any:

@@ -29,6 +29,10 @@ class ConvertError(TorchcompatError):
     """A checkpoint whose tensors cannot be taken out of it without executing it."""
 
 
+class MismatchError(TorchcompatError):
+    """A checkpoint that holds something else than the library that opens it takes it for."""
+
+
 class RecordError(TorchcompatError):
     """A record or a run's file does not have the form that its schema number promises."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from matrix import axes
@@ -18,11 +18,6 @@ from pytest_torchcompat.errors import TorchcompatError
 # Every library of the replicas runs on it, those of 2020 too.
 PYTHON = "3.10"
 PROJECT = Path(__file__).resolve().parents[2]
-
-# Dependencies that a library's models do without, and that are large or have to be compiled.
-EXCLUDES: Mapping[str, tuple[str, ...]] = {
-    "rvc": ("av", "fairseq", "faiss-cpu", "praat-parselmouth", "pyworld", "torchcrepe"),
-}
 
 
 def rebuild(rows: Sequence[Checkpoint], environments: UvEnvironments) -> bool:
@@ -58,8 +53,9 @@ def _by_environment(rows: Iterable[Checkpoint]) -> dict[tuple[str, ...], list[Ch
 def _cell(saved_by: tuple[str, ...], group: Sequence[Checkpoint]) -> PlannedCell:
     pins = dict(each.split("==") for each in saved_by if "==" in each)
     library, version = next(iter(pins.items()))
-    excludes = [each.requirement for row in axes.LIBRARIES for each in row.excludes]
-    excludes += EXCLUDES.get(library, ())
+    # What one library's models do without may be another: fairseq is left out of rvc.
+    rows = [row for row in axes.LIBRARIES if row.name == library]
+    excludes = [each.requirement for row in rows for each in row.excludes]
     return PlannedCell(
         id=f"replicas-py{PYTHON}-torch{pins['torch']}-{library}{version}",
         python=PYTHON,

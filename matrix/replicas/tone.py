@@ -25,4 +25,6 @@ def _sample(number: int) -> int:
     return round(16000 * math.sin(2 * math.pi * (220 + 440 * seconds) * seconds))
 
 
-SAVES = {"torchaudio/legacy-api": rising_tone, "torchaudio/wav": rising_tone}
+SAVES = dict.fromkeys(
+    ("torchaudio/legacy-api", "torchaudio/wav", "torchaudio/resample"), rising_tone
+)

@@ -12,7 +12,7 @@ from typing import Any
 from pytest_torchcompat.errors import TorchcompatError
 
 # Each is a module beside this one; only what is asked for is imported.
-COMMANDS = ("scan", "allowlist", "convert", "audit", "fetch")
+COMMANDS = ("scan", "allowlist", "convert", "audit", "shims", "fetch")
 _FAILED = 2
 
 

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any, Callable, cast
 
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint
 from pytest_torchcompat.errors import unknown_name
 from pytest_torchcompat.libraries.coqui import Coqui
 from pytest_torchcompat.libraries.fairseq import Fairseq
 from pytest_torchcompat.libraries.plain import PlainTorch
-from pytest_torchcompat.libraries.protocol import Library
+from pytest_torchcompat.libraries.protocol import Library, Usable
 from pytest_torchcompat.libraries.pyannote import Pyannote
+from pytest_torchcompat.libraries.rvc import Rvc
 from pytest_torchcompat.libraries.torchaudio import Torchaudio
 from pytest_torchcompat.libraries.ultralytics import Ultralytics
+from pytest_torchcompat.record import FORWARD
 
-__all__ = ["Libraries", "Library"]
+__all__ = ["Libraries", "Library", "run_of"]
+
+
+def run_of(
+    library: Library, use: str, checkpoint: Checkpoint, model: Any, device: str
+) -> Callable[[], Any] | None:
+    """Return what a use of a model runs; ``None`` for a forward pass that there is not."""
+    if use == FORWARD:
+        return library.forward(checkpoint, model, device)
+    return cast("Usable", library).use(use, checkpoint, model, device)
 
 
 class Libraries:
@@ -26,6 +39,7 @@ class Libraries:
             Torchaudio(),
             Pyannote(),
             Coqui(),
+            Rvc(),
             PlainTorch(),
         )
         self._by_name = {library.name: library for library in (*own, *more)}

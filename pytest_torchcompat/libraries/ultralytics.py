@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint
+from pytest_torchcompat.errors import MissingFileError
 
 IMAGE = (1, 3, 64, 64)
 
@@ -21,7 +22,17 @@ class Ultralytics:
         import ultralytics  # noqa: F401 - the import is the point
 
     def load(self, checkpoint: Checkpoint, path: Path) -> Any:
-        """Return the torch module inside the ``YOLO``, in float32."""
+        """
+        Return the torch module inside the ``YOLO``, in float32.
+
+        Raises ``MissingFileError`` for a file that is not there, which ultralytics would download.
+        """
+        if not path.is_file():
+            message = (
+                f"no file at {path}, and ultralytics would download one of that name, which need"
+                f" not be {checkpoint.id}; put the file there first"
+            )
+            raise MissingFileError(message)
         from ultralytics import YOLO
 
         return YOLO(str(path)).model.float().eval()
@@ -33,4 +44,11 @@ class Ultralytics:
         model = model.to(device)
         generator = torch.Generator().manual_seed(0)
         image = torch.rand(IMAGE, generator=generator).to(device)
-        return lambda: model(image)[0]
+        return lambda: _first(model(image))
+
+
+def _first(output: Any) -> Any:
+    """Return the first tensor: a segmenter's was in a tuple, and is in one of a tuple since 8.4."""
+    while isinstance(output, (tuple, list)):
+        output = output[0]
+    return output

@@ -104,33 +104,56 @@ def torchcompat_model(_torchcompat_subject: Subject) -> Iterator[Any]:
     """The model, loaded by its library's own loader under the policy."""
     subject = _torchcompat_subject
     library = subject.library
-    if library.distribution not in _versions(library):
+    if not _is_installed(library.distribution):
         pytest.skip(
             f"{library.name} is not installed; python -m pip install {library.distribution}"
         )
     with contextlib.ExitStack() as stack:
-        subject.shims = _open_shims(stack, library, subject.state.settings.shims)
+        early, late = _shims(library, subject.state.settings.shims)
+        _apply(stack, subject, early)
         subject.attempted(Stage.IMPORT, library.import_)
-        row, path = subject.file.checkpoint, subject.file.path
-        yield subject.attempted(Stage.LOAD, lambda: library.load(row, path))
+        yield subject.attempted(Stage.LOAD, lambda: _loaded(stack, subject, late))
 
 
-def _open_shims(stack: contextlib.ExitStack, library: Any, chosen: str) -> tuple[str, ...]:
-    """Apply every shim that may be needed: in one process an import cannot be tried twice."""
+def _is_installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def _shims(library: Any, chosen: str) -> tuple[list[str], list[str]]:
+    """
+    Return the shims that may be needed for the import, and those that may be after it.
+
+    All of the first are applied, as in one process an import cannot be tried twice.
+    """
     from pytest_torchcompat import shim
 
-    names = shim.that_apply(library.name, _versions(library), chosen)
+    names = shim.that_apply(library.name, shim.installed(), chosen)
+    early = [name for name in names if shim.get(name).at_import]
+    return early, [name for name in names if name not in early]
+
+
+def _apply(stack: contextlib.ExitStack, subject: Subject, names: list[str]) -> None:
+    from pytest_torchcompat import shim
+
     for name in names:
         stack.enter_context(shim.get(name).applied())
-    return names
+    subject.shims += tuple(names)
 
 
-def _versions(library: Any) -> dict[str, str]:
-    found = {}
-    for name in ("torch", "torchaudio", library.distribution):
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+def _loaded(stack: contextlib.ExitStack, subject: Subject, late: list[str]) -> Any:
+    """Return the model; where it does not load unaided, with the shims that may help."""
+    row, path = subject.file.checkpoint, subject.file.path
+    try:
+        return subject.library.load(row, path)
+    except Exception as error:
+        if not late or subject.refused(error):
+            raise
+    _apply(stack, subject, late)
+    return subject.library.load(row, path)
 
 
 @pytest.fixture

@@ -6,13 +6,15 @@ from typing import Any, Callable
 
 import pytest
 
-from pytest_torchcompat.attempt import classify, failed
+from pytest_torchcompat import shim
+from pytest_torchcompat.attempt import Attempt, classify, failed
 from pytest_torchcompat.checkpoints.catalogue import CheckpointFile
 from pytest_torchcompat.libraries import Library
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.plugin.enforcement import policy_of
 from pytest_torchcompat.plugin.state import state_of
 from pytest_torchcompat.plugin.summary import note
+from pytest_torchcompat.policies.refusals import is_refusal
 from pytest_torchcompat.record import Record
 
 
@@ -47,10 +49,18 @@ class Subject:
             self.found["message"] = attempt.message
             raise
 
+    def refused(self, error: BaseException) -> bool:
+        """Whether an error is a policy's refusal or torch's own, which no shim can help."""
+        attempt = failed(Stage.LOAD, error, self.state.loads)
+        verdict = classify(attempt, self.policy, shimmed=False)
+        return verdict is Outcome.REFUSED or any(map(is_refusal, attempt.chain))
+
     def note(self) -> None:
         """Add the check's record to the report, if anything was attempted."""
         if "stage" not in self.found:
             return
+        lost = tuple(words for name in self.shims for words in shim.get(name).lost)
+        worked = Attempt(Stage.FORWARD, lost=lost)
         reads = [load for load in self.state.loads if load.sha256 == self.file.sha256]
         record = Record(
             checkpoint=self.file.checkpoint.id,
@@ -62,6 +72,7 @@ class Subject:
             globals=reads[-1].globals if reads else (),
             allowed_by_library=reads[-1].allowed_by_library if reads else (),
             overridden=tuple(load.site for load in reads if load.overridden),
-            outcome=Outcome.SHIMMED if self.shims else Outcome.PASS,
+            outcome=classify(worked, self.policy, bool(self.shims)),
+            message="; ".join(worked.lost) or None,
         )
         note(self.node, record.changed(**self.found).to_dict())

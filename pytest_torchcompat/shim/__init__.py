@@ -103,7 +103,7 @@ class Told(list[str]):
             super().append(sentence)
             warnings.warn(f"shim {self.name}: {sentence}", stacklevel=3)
 
-    def __iadd__(self, sentences: Iterable[str]) -> Told:  # type: ignore[override, misc]  # noqa: PYI034
+    def __iadd__(self, sentences: Iterable[str]) -> list[str]:  # type: ignore[misc, override]
         self.extend(sentences)
         return self
 

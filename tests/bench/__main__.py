@@ -121,7 +121,7 @@ def _round(
     takes = {
         "ours": lambda: sweep.ours(selection, jobs, folder / "runs")[0],
         "floors": lambda: sweep.floors(run, folder / "floors"),
-        "by hand": lambda: sweep.by_hand(run, folder / "by-hand"),
+        sweep.BY_HAND: lambda: sweep.by_hand(run, folder / "by-hand"),
     }
     order = list(takes)[::-1] if backwards else list(takes)
     ways = {name: takes[name]() for name in order}
@@ -140,7 +140,7 @@ def _ratios(rounds: list[dict[str, Any]], jobs: int) -> list[dict[str, Any]]:
     def each(name: str) -> list[float]:
         return [found["ways"][name].wall for found in rounds]
 
-    triples = list(zip(each("ours"), each("floors"), each("by hand")))
+    triples = list(zip(each("ours"), each("floors"), each(sweep.BY_HAND)))
     overheads = [own * jobs / floor for own, floor, _ in triples]
     speed_ups = [hand / own for own, _, hand in triples]
     middle = statistics.median

@@ -32,10 +32,10 @@ def main(request: dict[str, Any]) -> None:
     known = {sha256: row.globals for sha256, row in rows.by_sha256().items()}
     rules = Rules(known=known, verified=frozenset(known), root=Path.cwd())
     works = []
-    for checkpoint, policy in request["checks"]:
+    for checkpoint, use, policy in request["checks"]:
         file = locate(rows.get(checkpoint), "replica")
-        found = attempt(_hear, Check(file, Policy(policy), library, rules))
-        works += [[checkpoint, policy]] if found.exception is None else []
+        found = attempt(_hear, Check(file, Policy(policy), library, rules, use=use))
+        works += [[checkpoint, use, policy]] if found.exception is None else []
     print(json.dumps(works))
 
 

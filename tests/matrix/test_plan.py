@@ -35,7 +35,7 @@ some_pythons = st.sets(st.sampled_from(PYTHONS))
 def world(fake_releases, release, monkeypatch):
     """The libraries that this index has; what others the axes have is no matter of planning."""
     built = ("3.9", "3.10", "3.11", "3.12")
-    ultralytics = ("8.1.0", "8.2.63", "8.2.64", "8.3.161", "8.3.162", "8.4.190")
+    ultralytics = ("8.1.0", "8.2.63", "8.2.64", "8.3.161", "8.3.162", "8.4.67", "8.4.190")
     projects = {
         "torch": [
             release("2.4.1", *built),
@@ -191,10 +191,10 @@ def test_the_nightly_is_pinned_to_its_build(world, fake_releases, release):
 @pytest.mark.parametrize(
     ("selection", "count"),
     [
-        (Selection(torch=("2.5",)), 9),
+        (Selection(torch=("2.5",)), 10),
         (Selection(torch=("2.5.1", "2.15.0"), library=("ultralytics==8.1.0",)), 2),
-        (Selection(library=("ultralytics==8.1.0", "ultralytics")), 24),
-        (Selection(cell=("*torch2.6.0*", "*-fairseq*")), 12),
+        (Selection(library=("ultralytics==8.1.0", "ultralytics")), 28),
+        (Selection(cell=("*torch2.6.0*", "*-fairseq*")), 13),
         (Selection(torch=("2.5.1",), library=("ultralytics",), cell=("*8.3*",)), 2),
     ],
 )
@@ -216,7 +216,7 @@ def test_a_selection_narrows_the_plan(world, selection, count):
         (Selection(policy=("stict",)), r"not a known policy.*Did you mean 'strict'\?"),
         (
             Selection(cell=("py3.12-torch2.6.0-ultralytics8.1",)),
-            r"no cell matches .*matrix plan` lists the 36 .*mean '.*torch2.6.0-ultralytics8.1.0'",
+            r"no cell matches .*matrix plan` lists the 40 .*mean '.*torch2.6.0-ultralytics8.1.0'",
         ),
     ],
 )

@@ -209,6 +209,54 @@ def test_a_second_forward_pass_in_one_test_is_timed_as_well(own, monkeypatch):
     assert checks(own)["strict"]["outcome"] == "pass"
 
 
+SHIM = OWN + """
+import contextlib
+from pytest_torchcompat import shim
+
+class Flag:
+    name, restores, retired_when, at_import = "flag", "a flag", "never", False
+    libraries = ("mine",)
+    raised = False
+    def __init__(self): self.lost = []
+    def applies(self, versions): return True
+    @contextlib.contextmanager
+    def applied(self):
+        Flag.raised = True
+        self.lost[:] = LOST
+        yield
+        Flag.raised = False
+
+LOST = []
+shim.SHIMS = (Flag(),)
+load = Library.load
+def needs_flag(self, checkpoint, path):
+    if NEEDED and not Flag.raised:
+        raise KeyError("flag")
+    return load(self, checkpoint, path)
+Library.load = needs_flag
+NEEDED = True
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "outcome", "shims"),
+    [
+        ("NEEDED = False", "pass", []),
+        ("NEEDED = True", "shimmed", ["flag"]),
+        ("LOST.append('a layer')", "degraded", ["flag"]),
+    ],
+)
+def test_a_model_that_does_not_load_unaided_is_loaded_with_the_shims(
+    pytester, monkeypatch, line, outcome, shims
+):
+    pytester.makeconftest(SHIM + line)
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path))
+    run(pytester, FORWARD, "-W", "ignore::UserWarning").assert_outcomes(passed=1)
+    record = checks(pytester)["strict"]
+    assert (record["outcome"], record["shims"]) == (outcome, shims)
+    assert record["message"] == ("a layer" if outcome == "degraded" else None)
+
+
 @pytest.mark.parametrize("end", ["sys.exit(1)", "pytest.fail('Timeout')"])
 def test_a_load_that_did_not_come_back_is_no_pass(own, monkeypatch, end):
     body = f"""

@@ -169,6 +169,17 @@ def test_without_names_all_that_apply_are_applied(stand_ins):
         assert names == ("first", "second")
 
 
+def test_what_a_shim_loses_outside_of_checks_is_a_warning(stand_ins):
+    lossy = shim.SHIMS[0]
+    with pytest_torchcompat.shims("first"):
+        with pytest.warns(UserWarning, match="^shim first: the weights are random$"):
+            lossy.lost += ["the weights are random"]
+        with pytest.warns(UserWarning, match="^shim first: and so is the bias$"):
+            lossy.lost.append("and so is the bias")
+        assert len(lossy.lost) == 2
+    assert lossy.lost == ()
+
+
 def test_of_an_application_that_fails_nothing_is_left(stand_ins):
     with pytest.raises(ZeroDivisionError), pytest_torchcompat.shims("first", "broken"):
         pass

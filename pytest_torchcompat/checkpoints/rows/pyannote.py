@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_torchcompat.checkpoints.catalogue import Checkpoint, HubFile, Replica
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint, HubFile, Replica, Use
 
 _GLOBALS = (
     "pyannote.audio.core.task.Problem",
@@ -11,6 +11,7 @@ _GLOBALS = (
     "torch.torch_version.TorchVersion",
 )
 _KNOWN_BY = "reports of its users, who allowed these and no more"
+_USES = (Use("read-file", "torchaudio or torchcodec reads it, and can fail where the model runs"),)
 _SAVED_BY = (
     "pyannote.audio==3.1.1",
     "torch==2.5.1",
@@ -43,6 +44,7 @@ ROWS = (
         ),
         globals=_GLOBALS,
         globals_known_by=_KNOWN_BY,
+        uses=_USES,
     ),
     Checkpoint(
         id="pyannote/segmentation-3.0",
@@ -69,5 +71,6 @@ ROWS = (
         ),
         globals=_GLOBALS,
         globals_known_by=_KNOWN_BY,
+        uses=_USES,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_torchcompat.checkpoints.catalogue import Checkpoint, HubFile, Replica
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint, HubFile, Replica, Use
 
 REPO = "lj1995/VoiceConversionWebUI"
 _MAY_2023 = "88e42f0cb3662ddc0dd263a4814206ce96d53214"
@@ -37,6 +37,15 @@ _HUBERT = Checkpoint(
     globals=("fairseq.data.dictionary.Dictionary",),
     globals_known_by="third parties' scans of a file with this sha256, and a small model saved"
     " in the same layout",
+    uses=(
+        Use(
+            "random-pos-conv",
+            "what strict=False leaves where the weight norm's keys are missing: a positional"
+            " convolution of random weights. The figure is about the edition that was run: the"
+            " replica's own were never trained, the reference's were",
+            experiment=True,
+        ),
+    ),
 )
 
 _RMVPE = Checkpoint(
@@ -50,7 +59,7 @@ _RMVPE = Checkpoint(
     bytes=181_184_272,
     replica=Replica(
         "rvc/rmvpe.pt",
-        "9aeeb53ab7c1a5b5750d3b4ac5100f53b173e4af25c35bf0bd1fe421dd34a809",
+        "886a3b4c5edb763736ddfc0ea51492c56d7aad146ab0371a403e9758e2983580",
         _SAVED_BY,
     ),
     globals_known_by=_SCAN,
@@ -83,7 +92,7 @@ _PRETRAINED = (
         "v1",
         "9115654aeef1995f7dd3c6fc4140bebbef0ca9760bed798105a2380a34299831",
         72_909_665,
-        "cbdb93b8a6a790f8bf65960b77f2dac135646b94727601b987b85e499f860105",
+        "3d5c77658b798fd35af8cfb24b8492b42322170819b04aab2f19e62204087cbe",
     ),
     _pretrained(
         "f0D40k",
@@ -91,7 +100,7 @@ _PRETRAINED = (
         "v1",
         "7d4f5a441594b470d67579958b2fd4c6b992852ded28ff9e72eda67abcebe423",
         109_978_943,
-        "7968113f3e595f357a5642df712a6fc7102984fd3859c5a21bd78d228943c36b",
+        "d950feb0bf3fcef995d486e1465ed1bd5af7fe5211c668a201bbd35374c467cb",
     ),
     _pretrained(
         "f0G40k",
@@ -99,7 +108,7 @@ _PRETRAINED = (
         "v2",
         "3b2c44035e782c4b14ddc0bede9e2f4a724d025cd073f736d4f43708453adfcb",
         73_106_273,
-        "3e3f19090e6949bd5e5eef6106774d4ddd661ad707b28286aa4415b9e1671d55",
+        "605c2e0c729f2ad2d128974e25a17e107605a1b8418f0097f35a5524a6b6457d",
     ),
     _pretrained(
         "f0D40k",
@@ -107,7 +116,7 @@ _PRETRAINED = (
         "v2",
         "6b6ab091e70801b28e3f41f335f2fc5f3f35c75b39ae2628d419644ec2b0fa09",
         142_875_703,
-        "9949be1439c9b7108a9acbc24019b4a0fd473e910f69ce457fd896961e8a7298",
+        "fe7a4787062c660c7484824b8573483ceb22864e5ded040aec9c79456f903db6",
     ),
 )
 
@@ -142,7 +151,7 @@ _SEPARATORS = (
         "HP2_all_vocals.pth",
         "takes the voice out of a song",
         "39796caa5db18d7f9382d8ac997ac967bfd85f7761014bb807d2543cc844ef05",
-        "26c4c9faaf501803d382cc4ac2922456eb065a635d6927120a5f39a50de2edad",
+        "f123eb999c788ba04573d2b499d45d72dedd8196eae7eab9a3e798f67413927d",
         revision=_UVR5,
     ),
     _uvr5(
@@ -150,14 +159,14 @@ _SEPARATORS = (
         "HP3_all_vocals.pth",
         "takes the voice out of a song, tuned otherwise than HP2",
         "45e6b65199e781b4a6542002699be9f19cd3d1cb7d1558bc2bfbcd84674dfe28",
-        "c1749d2cf73d365ce34a60a9c4eafbcfa0c372469be453b84e3fda87d924422b",
+        "1e886e416eef5ccda1f19e031bbac36454ddc38722a466468f8265ba21f3dc24",
     ),
     _uvr5(
         "hp5",
         "HP5_only_main_vocal.pth",
         "takes the leading voice out of a song",
         "5908891829634926119720241e8573d97cbeb8277110a7512bdb0bd7563258ee",
-        "cba7c67af6cc8e48fbea125b91483346a63f9d28420b20317eefae8217334c5d",
+        "6f7bfbb3e3f4b6901df5ddd2ca68ae74ed5aac23c32ac35656f3894e7a8f4b46",
         size=63_454_827,  # of a copy with this sha256
     ),
     _uvr5(
@@ -165,21 +174,21 @@ _SEPARATORS = (
         "VR-DeEchoAggressive.pth",
         "takes strong echo off a voice",
         "8c8fd1582f9aabc363e47af62ddb88df6cae7e064cae75bbf041a067a5e0aee2",
-        "8841731f3738360fd880db076a822911621cc1c5db9a7c1cae428cb1d5383230",
+        "95946f1d4ba718fb99d3010ad04187af73cf0f152215bf162141016decfbc8c3",
     ),
     _uvr5(
         "deecho-dereverb",
         "VR-DeEchoDeReverb.pth",
         "takes echo and reverberation off a voice",
         "01376dd2a571bf3cb9cced680732726d2d732609d09216a610b0d110f133febe",
-        "da6e01b5a85574ac6a0432a2047581009c526dd9661b81c48844790cb19855c1",
+        "725e920d7b794af590f83c010afd29afd20ec4555cf26b679391be03395e0a7d",
     ),
     _uvr5(
         "deecho-normal",
         "VR-DeEchoNormal.pth",
         "takes echo off a voice",
         "56aba59db3bcdd14a14464e62f3129698ecdea62eee0f003b9360923eb3ac79e",
-        "dc61881c79b5bcca77b87ae7f1e1e6841ba7a77bc2c5cedca610f57f792d31e5",
+        "6f9ce6c52c25bff6a8e087d31215ef237784037ef52dc231ad0059959d586dd0",
     ),
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_torchcompat.checkpoints.catalogue import Checkpoint, Replica
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint, Replica, Use
 
 _TONE = Replica(
     filename="torchaudio-tone.wav",
@@ -14,7 +14,7 @@ ROWS = (
     Checkpoint(
         id="torchaudio/legacy-api",
         library="torchaudio",
-        why="info, backends and the sox names that old code calls and new torchaudio took away",
+        why="info, backends and a part of a file, which old code asks for and torchaudio took away",
         used_by=("RVC", "AllTalk", "Style-BERT-VITS2"),
         replica=_TONE,
         pickled=False,
@@ -25,6 +25,15 @@ ROWS = (
         why="loading a WAV file, which newer torchaudio hands over to torchcodec",
         used_by=("RVC", "AllTalk", "Style-BERT-VITS2"),
         replica=_TONE,
+        pickled=False,
+        uses=(Use("info", "rate and length without the samples; newer torchaudio has no info"),),
+    ),
+    Checkpoint(
+        id="torchaudio/resample",
+        library="torchaudio",
+        why="resampling a waveform, which works where no file can be read",
+        used_by=("RVC", "AllTalk", "Style-BERT-VITS2"),
+        replica=_TONE,  # every row has a file; this one is not read
         pickled=False,
     ),
 )
