@@ -7,6 +7,7 @@ its behaviour changes; the newest is asked of the index.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -52,7 +53,8 @@ class Swept:
 
     ``beside`` names what tells this set from another of the same version, such as ``lightning
     2.5.6``. ``companions`` and ``excludes`` add to those of the library, ``pythons`` replace its
-    own. ``requirement`` stands for the version where no index has it.
+    own. ``requirement`` stands for the version where no index has it; ``{commit}`` in the two is
+    the newest one of the git repository that it names.
     """
 
     version: str
@@ -62,6 +64,18 @@ class Swept:
     excludes: tuple[Companion, ...] = ()
     pythons: tuple[str, ...] = ()
     requirement: str = ""
+
+    @property
+    def repository(self) -> str:
+        """The git repository of its requirement; empty if it needs none."""
+        _, git, rest = self.requirement.partition("git+")
+        return rest.rpartition("@")[0] if git else ""
+
+    def at(self, commit: str) -> Swept:
+        """Return it pinned to a commit."""
+        version = self.version.replace("{commit}", commit[:7])
+        requirement = self.requirement.replace("{commit}", commit)
+        return dataclasses.replace(self, version=version, requirement=requirement)
 
 
 @dataclass(frozen=True)
@@ -114,10 +128,38 @@ def _lightning_of_pyannote_3(version: str) -> tuple[Companion, ...]:
     )
 
 
+# What XTTS neither imports nor needs, of what the projects that hold it ask for.
+_BUILT_FOR_OTHERS = (
+    Companion("gruut", "has to be built, with its languages; XTTS reads letters, no phones"),
+    Companion("encodec", "has to be built; Bark needs it and XTTS does not"),
+    Companion("docopt", "has to be built; only the command of num2words needs it"),
+)
+
+# Of what RVC asks for, what the models that are tested here do without.
+_NOT_FOR_RVCS_MODELS = (
+    Companion("fairseq", "reads HuBERT, which has rows of its own; has to be built"),
+    Companion("pyworld", "estimates pitch otherwise than RMVPE; has to be built"),
+    Companion("praat-parselmouth", "estimates pitch otherwise than RMVPE"),
+    Companion("torchcrepe", "estimates pitch otherwise than RMVPE"),
+    Companion("faiss-cpu", "looks features up in the index of a voice"),
+    Companion("av", "reads sound files; has to be built on a machine without FFmpeg's headers"),
+    Companion("pydub", "reads sound files"),
+    Companion("tensorboardx", "draws the curves of a training"),
+    Companion("poethepoet", "runs the project's own tasks"),
+    Companion("python-dotenv", "reads the settings of its command"),
+)
+
 LIBRARIES = (
     Library(
         "fairseq",
-        versions=(Swept("0.12.2", "the last release; HuBERT checkpoints pickle its Dictionary"),),
+        versions=(
+            Swept("0.12.2", "the last release; HuBERT checkpoints pickle its Dictionary"),
+            Swept(
+                "0.12.2+g{commit}",
+                "the repository's last commit, which calls itself 0.12.2 and adapts to torch 2.6",
+                requirement=("fairseq @ git+https://github.com/facebookresearch/fairseq@{commit}"),
+            ),
+        ),
         pythons=("3.10", "3.11"),
         only_pythons=True,
         why_python="3.10 is the last Python that it imports on unaided; 3.11 needs a shim",
@@ -133,6 +175,10 @@ LIBRARIES = (
             Swept("8.2.64", "the first release that replaces torch.load for the whole process"),
             Swept("8.3.161", "the last release that replaces torch.load for the whole process"),
             Swept("8.3.162", "the first release that loads through a wrapper of its own"),
+            Swept(
+                "8.4.67",
+                "the first release with an allow-list, which ULTRALYTICS_SAFE_LOAD=1 asks for",
+            ),
             Swept(NEWEST, "what a user gets today"),
         ),
         pythons=("3.12", "3.11", "3.10"),
@@ -206,22 +252,81 @@ LIBRARIES = (
         "coqui-tts",
         versions=(
             Swept("0.24.2", "the last release with a bare torch.load and without an allow-list"),
-            Swept(NEWEST, "what a user gets today"),
+            Swept(
+                "0.24.3",
+                "the first release that asks for weights_only and allows the classes of XTTS",
+                companions=(
+                    Companion(
+                        "transformers==4.46.2",
+                        "the newest when it came out; a later one is untried",
+                    ),
+                ),
+            ),
+            Swept(
+                "0.27.5",
+                "the last release that allows the classes of XTTS for the whole process",
+                companions=(
+                    Companion("transformers<5", "imports isin_mps_friendly, which 5 took away"),
+                ),
+            ),
+            Swept(NEWEST, "what a user gets today; 0.28 allows the classes for that load alone"),
         ),
         pythons=("3.12", "3.11", "3.10"),
         why_python=SAME_PYTHON,
         pairs=("torchaudio", "torchcodec", "transformers"),
         companions=(
             Companion("click", "spacy 3.7, which 0.24 pins, imports it and does not ask for it"),
-            Companion("six", "0.28 imports it and does not ask for it"),
+            Companion("six", "0.27 and 0.28 import it and do not ask for it"),
         ),
-        excludes=(
-            Companion(
-                "gruut", "has to be built, with its languages; XTTS reads letters, no phones"
+        excludes=_BUILT_FOR_OTHERS,
+    ),
+    Library(
+        "TTS",
+        adapter="coqui-tts",
+        versions=(
+            Swept(
+                "0.22.0",
+                "the last release of the project that coqui-tts goes on with",
+                companions=(
+                    Companion("transformers==4.36.2", "the newest of the month of its release"),
+                ),
             ),
-            Companion("encodec", "has to be built; Bark needs it and XTTS does not"),
-            Companion("docopt", "has to be built; only the command of num2words needs it"),
+            Swept(
+                "0.22.0",
+                "streams by a copy of an older generate, which 4.41 to 4.43 stumble over",
+                beside="transformers 4.42.4",
+                companions=(
+                    Companion("transformers==4.42.4", "what is said to be needed for streaming"),
+                ),
+            ),
         ),
+        pythons=("3.11",),
+        only_pythons=True,
+        why_python="the newest that it allows; on 3.10 it pins numpy to 1.22",
+        pairs=("torchaudio", "torchcodec"),
+        companions=(Companion("numpy<2", "pandas 1, which it asks for, was built for numpy 1"),),
+        excludes=(
+            *_BUILT_FOR_OTHERS,
+            Companion("jieba", "has to be built; it splits Chinese for other models"),
+            Companion("bnnumerizer", "has to be built; it reads Bengali numbers for other models"),
+        ),
+    ),
+    Library(
+        "rvc",
+        versions=(
+            Swept(
+                "0.3.5", "the last release of RVC's own inference code; torch it asks for from 2.1"
+            ),
+        ),
+        checkpoints=("rvc/rmvpe", "rvc/f0*", "rvc/uvr5-*"),
+        pythons=("3.12", "3.11", "3.10"),
+        only_pythons=True,
+        why_python="its numba has no wheel for a newer Python",
+        companions=(
+            Companion("numba==0.59.0rc1", "it asks for this candidate, which uv takes if named"),
+            Companion("tqdm", "imported, and else there only by way of what is left out"),
+        ),
+        excludes=_NOT_FOR_RVCS_MODELS,
     ),
     Library(
         "torch",

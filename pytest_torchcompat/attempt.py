@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Callable
 
 from pytest_torchcompat import shim
@@ -169,7 +171,7 @@ def _chain(error: BaseException | None) -> Iterator[str]:
 
 
 def environment(say: Say) -> dict[str, Any]:  # noqa: ARG001 - a task's first argument
-    """Describe the torch of this process: version, build, CUDA, compiled architectures, devices."""
+    """Describe this process's torch: version, build, CUDA, architectures, variables, devices."""
     import torch
 
     flags = getattr(torch._C, "_cuda_getArchFlags", str)  # noqa: SLF001 - get_arch_list needs a GPU
@@ -180,8 +182,17 @@ def environment(say: Say) -> dict[str, Any]:  # noqa: ARG001 - a task's first ar
         "torch_build": str(torch.__version__),
         "cuda": torch.version.cuda,
         "gpu_archs": (flags() or "").split(),
+        "load_variables": _load_variables(),
         "devices": [torch.cuda.get_device_name(index) for index in count],
     }
+
+
+def _load_variables() -> list[str]:
+    """Return the environment variables about weights_only that torch's own source names."""
+    from torch import serialization
+
+    source = Path(serialization.__file__).read_text("utf-8")
+    return sorted(set(re.findall(r"\bTORCH_\w*WEIGHTS_ONLY\w*", source)))
 
 
 def classify(found: Attempt, policy: Policy, shimmed: bool) -> Outcome:
@@ -305,6 +316,7 @@ class Attempts:
             "torch_build": None,
             "cuda": None,
             "gpu_archs": [],
+            "load_variables": [],
             "devices": [],
         }
         return result.value if isinstance(result, Returned) else unknown

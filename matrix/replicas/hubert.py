@@ -19,14 +19,54 @@ LABEL_RATE = 50.0
 LABELS = 504  # the clusters of the second iteration of HuBERT base, from its paper
 FEWER_LABELS = 16
 FRAMES = 25
+POS_CONV = "encoder.pos_conv.0"
+OLD = ("weight_g", "weight_v")
+NEW = ("parametrizations.weight.original0", "parametrizations.weight.original1")
 
 
 def rvc_hubert_base(path: Path) -> None:
     """Save what voice conversion calls hubert_base.pt."""
+    _save(_state(), path)
+
+
+def float_config(path: Path) -> None:
+    """Save the same with two integers of the configuration stored as floats."""
+    state = _state()
+    for part, key in (("task", "sample_rate"), ("model", "encoder_layers")):
+        state["cfg"][part][key] = float(state["cfg"][part][key])
+    _save(state, path)
+
+
+def pos_conv_dim0(path: Path) -> None:
+    """Save the same with the weight norm of the positional convolution over the channels."""
+    import torch
+
+    state = _state()
+    norms, directions = (state["model"][f"{POS_CONV}.{name}"].float() for name in OLD)
+    weight = torch._weight_norm(directions, norms, 2)  # noqa: SLF001 - as the module computes it
+    state["model"][f"{POS_CONV}.weight_g"] = torch.norm_except_dim(weight, 2, 0).half()
+    state["model"][f"{POS_CONV}.weight_v"] = weight.half()
+    _save(state, path)
+
+
+def pos_conv_parametrized(path: Path) -> None:
+    """Save the same with the keys of torch's parametrization in the positional convolution."""
+    state = _state()
+    names = {f"{POS_CONV}.{old}": f"{POS_CONV}.{new}" for old, new in zip(OLD, NEW)}
+    weights = state["model"].items()
+    state["model"] = {names.get(name, name): tensor for name, tensor in weights}
+    _save(state, path)
+
+
+def _save(state: Mapping[str, Any], path: Path) -> None:
     from fairseq import checkpoint_utils
 
+    checkpoint_utils.torch_persistent_save(state, str(path))
+
+
+def _state() -> dict[str, Any]:
     cfg, task, model = _tiny_hubert()
-    state = {
+    return {
         "args": None,
         "cfg": cfg,
         "model": {name: tensor.half() for name, tensor in model.state_dict().items()},
@@ -36,7 +76,6 @@ def rvc_hubert_base(path: Path) -> None:
         "extra_state": {"epoch": 1, "train_iterator": {"epoch": 1}, "val_loss": None},
         "last_optimizer_state": None,
     }
-    checkpoint_utils.torch_persistent_save(state, str(path))
 
 
 def hubert_base_ls960(path: Path) -> None:
@@ -172,4 +211,7 @@ SAVES = {
     "rvc/hubert-base": rvc_hubert_base,
     "fairseq/hubert-base-ls960": hubert_base_ls960,
     "fairseq/mhubert-base-vp": mhubert_base_vp,
+    "fairseq/hubert-float-config": float_config,
+    "fairseq/hubert-pos-conv-dim0": pos_conv_dim0,
+    "fairseq/hubert-pos-conv-parametrized": pos_conv_parametrized,
 }

@@ -16,6 +16,8 @@ None has been opened here. What is known:
   parameters. It is of the summer of 2020: torch saved in its old container by default until 1.6, of
   July that year. fairseq's example trains the base model in half precision: its weights are then
   halves, and Adam keeps two flat tensors in float32. None of the three is established of the file.
+- ``fairseq/hubert-float-config`` and the two of ``fairseq/hubert-pos-conv``: there is no published
+  file. They are the replica of ``rvc/hubert-base``, edited.
 """
 
 from __future__ import annotations
@@ -31,8 +33,13 @@ _TRAINER = [
     "last_optimizer_state",
 ]
 
+_HALF = {"keys": _TRAINER, "format": "zip", "dtypes": {"float16"}}
+
 ORIGINALS = {
-    "rvc/hubert-base": {"keys": _TRAINER, "format": "zip", "dtypes": {"float16"}},
+    "rvc/hubert-base": _HALF,
+    "fairseq/hubert-float-config": _HALF,
+    "fairseq/hubert-pos-conv-dim0": _HALF,
+    "fairseq/hubert-pos-conv-parametrized": _HALF,
     "fairseq/hubert-base-ls960": {"keys": _TRAINER, "format": "zip", "dtypes": {"float32"}},
     "fairseq/mhubert-base-vp": {"keys": _TRAINER, "format": "zip", "dtypes": {"float32"}},
     "fairseq/wav2vec-small": {

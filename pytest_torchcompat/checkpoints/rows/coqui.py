@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_torchcompat.checkpoints.catalogue import Checkpoint, HubFile, Replica, SideFile
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint, HubFile, Replica, SideFile, Use
 
 REPO = "coqui/XTTS-v2"
 _COMMIT = "6c2b0d75eae4b7047358e3b6bd9325f857d43f77"
@@ -63,6 +63,13 @@ ROWS = (
         ),
         globals_known_by="a third party's test that compares them with a file of this sha256, and"
         " the allow-list in coqui-tts itself",
+        uses=(
+            Use(
+                "clone", "takes a voice from a WAV file, for which newer torchaudio asks torchcodec"
+            ),
+            Use("inference", "speaks a sentence through transformers' generate"),
+            Use("stream", "speaks it piece by piece, by a copy of transformers' older generate"),
+        ),
     ),
     Checkpoint(
         id="coqui/xtts-v2-dvae",

@@ -2,9 +2,41 @@
 
 from __future__ import annotations
 
-from pytest_torchcompat.checkpoints.catalogue import Checkpoint, Replica, UrlFile
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint, Replica, UrlFile, Use
 
 _SAVED_BY = ("fairseq==0.12.2", "torch==2.5.1", "torchaudio==2.5.1", "numpy<2")
+
+
+def _reported(name: str, why: str, sha256: str) -> Checkpoint:
+    """Return a row without a source: its file is the replica of rvc/hubert-base, edited."""
+    return Checkpoint(
+        id=f"fairseq/{name}",
+        library="fairseq",
+        why=f"{why}; made after reports, of no published file",
+        licence="MIT",
+        replica=Replica(f"fairseq/{name}.pt", sha256, _SAVED_BY),
+        globals=("fairseq.data.dictionary.Dictionary",),
+        globals_known_by="it is the replica of rvc/hubert-base, edited",
+    )
+
+
+_REPORTED = (
+    _reported(
+        "hubert-float-config",
+        "a HuBERT whose configuration stores integers as floats, which omegaconf refuses",
+        "e45b593ee6b424667a99ef92262b2efab8194ad9feb0f8fb00c9d36605ef3adc",
+    ),
+    _reported(
+        "hubert-pos-conv-dim0",
+        "a HuBERT whose positional convolution is normalised by channel, not by position",
+        "d790294558f132e98dc1d555af013ebeef578e228d39a574663ead71a079a142",
+    ),
+    _reported(
+        "hubert-pos-conv-parametrized",
+        "a HuBERT whose positional convolution has the keys of torch's new weight norm",
+        "f3bc55126a6c944ecd3b83569a84c428c31336c0e65f5d6ffeb3380ab114b359",
+    ),
+)
 
 ROWS = (
     Checkpoint(
@@ -22,6 +54,12 @@ ROWS = (
         globals=("fairseq.data.dictionary.Dictionary",),
         globals_known_by="the same task state as in rvc/hubert-base, and a small model that"
         " fairseq's trainer saved; not seen in the real file",
+        uses=(
+            Use(
+                "masking",
+                "further training masks spans that may not overlap, by the path that uses np.int",
+            ),
+        ),
     ),
     Checkpoint(
         id="fairseq/mhubert-base-vp",
@@ -56,4 +94,5 @@ ROWS = (
         globals=("argparse.Namespace",),
         globals_known_by="reports of its users; not seen in the real file",
     ),
+    *_REPORTED,
 )
