@@ -1,4 +1,4 @@
-"""``python -m matrix``: plan a sweep, run it, render its page, run one cell."""
+"""``python -m matrix``: plan a sweep, run it, render its page, run one cell, ask a run."""
 
 # ruff: noqa: T201 - a command line prints
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
-from matrix import commands, disk
+from matrix import commands, disk, retirement
 from matrix.compare import RED, merge
 from matrix.environments import Settings, UvEnvironments
 from matrix.files import locate_all
@@ -37,10 +37,13 @@ from matrix.runner import (
     to_run,
     unfinished,
 )
-from matrix.store import RunFolder, finite, new_run, runs, write_json, write_text
+from matrix.stacks import Stack, resolved_beside, together
+from matrix.stacks_data import STACKS
+from matrix.store import RunFolder, finite, new_run, read_json, runs, write_json, write_text
 from pytest_torchcompat.checkpoints.fetch import EDITIONS
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import RecordError, TorchcompatError, UnknownNameError
+from pytest_torchcompat.shim import SHIMS
 
 PROJECT = Path(__file__).resolve().parents[1]
 WORK = PROJECT / ".matrix"
@@ -48,6 +51,7 @@ RUNS = PROJECT / "runs"
 CHECKS = PROJECT / "matrix" / "checks"
 INTERRUPTED = 130
 COULD_NOT_RUN = 2
+FEW = 4  # names that a line of the terminal holds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,6 +95,13 @@ def _parser() -> argparse.ArgumentParser:
     cell.add_argument("--runs", type=_absolute, default=RUNS, metavar="DIR")
     cell.add_argument("--edition", choices=EDITIONS, help="Which files; the run's own by default")
     cell.set_defaults(command=run_one)
+    shims = commands.add_parser("shims", help="Say who needs the shims and the allow-lists")
+    shims.add_argument(
+        "run", nargs="?", type=_absolute, metavar="RUN", help="By default the newest"
+    )
+    shims.add_argument("--runs", type=_absolute, default=RUNS, metavar="DIR")
+    shims.add_argument("--json", action="store_true", help="Print it as JSON")
+    shims.set_defaults(command=show_shims)
     replicas = commands.add_parser("replicas", help="Save the shipped replicas anew")
     replicas.add_argument("ids", nargs="*", metavar="ID", help="Only of these rows")
     replicas.set_defaults(command=save_replicas)
@@ -108,6 +119,14 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
             f"--{name}", action="append", default=[], metavar=metavar, help=help_text
         )
     parser.add_argument("--edition", choices=EDITIONS, default="auto", help="Which files to load")
+    parser.add_argument(
+        "--stacks",
+        action="append",
+        default=[],
+        type=_absolute,
+        metavar="FILE",
+        help="TOML with sets of packages to resolve beside the shipped ones; repeatable",
+    )
 
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
@@ -135,20 +154,30 @@ def _selection(options: argparse.Namespace) -> Selection:
     )
 
 
-def _new_plan(selection: Selection, edition: str, run: str) -> Plan:
+def _stacks(options: argparse.Namespace) -> tuple[Stack, ...]:
+    found = together(STACKS, options.stacks)
+    # The shipped ones belong to no cell: a run of some cells leaves them out.
+    narrowed = options.library or options.cell or options.policy
+    return found[len(STACKS) :] if narrowed else found
+
+
+def _new_plan(selection: Selection, edition: str, run: str, stacks: Sequence[Stack] = ()) -> Plan:
     now = datetime.now(timezone.utc).replace(microsecond=0)
     asked, backend, notes = world(selection, now)
-    return make_plan(Heading(run, now.isoformat(), edition, backend, notes), selection, asked)
+    heading = Heading(run, now.isoformat(), edition, backend, notes, tuple(stacks))
+    return make_plan(heading, selection, asked)
 
 
 def show_plan(options: argparse.Namespace) -> int:
     """Print the cells that a run would have."""
-    plan = _new_plan(_selection(options), options.edition, "")
+    plan = _new_plan(_selection(options), options.edition, "", _stacks(options))
     if options.json:
         print(json.dumps(plan.to_dict(), indent=1))
         return 0
     for cell in plan.cells:
         print(f"{cell.id:50}{len(cell.checks)} checks  {cell.why}")
+    for stack in plan.stacks:
+        print(f"{stack.id:50}stack  {stack.said}: {', '.join(stack.requirements)}")
     print(_headline(plan, plan.cells))
     return 0
 
@@ -174,14 +203,15 @@ def run_sweep(options: argparse.Namespace) -> int:
 
 
 def _open_run(options: argparse.Namespace) -> tuple[Plan, RunFolder]:
-    selection = _selection(options)
+    selection, stacks = _selection(options), _stacks(options)
     found = resumable(options.runs, selection, options.edition)
-    if found:
+    # A run has its stacks in its plan; those of other files make another run.
+    if found and (not options.stacks or found[0].stacks == stacks):
         print(f"Going on with {_shown(found[1].path)}.")
         return found
     stamp = f"{datetime.now(timezone.utc):%Y-%m-%dT%H%M}"
     # The plan first: a selection of what is not leaves no empty run behind.
-    plan = _new_plan(selection, options.edition, stamp)
+    plan = _new_plan(selection, options.edition, stamp, stacks)
     folder = new_run(options.runs, stamp)
     plan = Plan.from_dict({**plan.to_dict(), "run": folder.path.name})
     write_json(folder.plan, plan.to_dict())
@@ -207,7 +237,8 @@ def _shown(path: Path) -> str:
 def _run(plan: Plan, folder: RunFolder, cells: Sequence[PlannedCell], jobs: int) -> None:
     done = len(plan.cells) - len(cells)
     sweep = _sweep(plan, folder)
-    with Reporter(Console(), done, len(plan.cells), jobs) as reporter:
+    beside = resolved_beside(plan.stacks, folder, sweep.processes, plan.frozen_at)
+    with Reporter(Console(), done, len(plan.cells), jobs) as reporter, beside:
 
         def finished(cell: PlannedCell, result: CellResult) -> None:
             reporter.finished(cell, result, folder.cell(cell.id).records())
@@ -254,7 +285,12 @@ def _cells(count: int) -> str:
 def _is_red(matrix: dict[str, Any]) -> bool:
     red = {outcome.value for outcome in RED}
     outcomes = {cell["outcome"] for cell in matrix["cells"]}
-    checks = {check["outcome"] for cell in matrix["cells"] for check in cell["checks"]}
+    checks = {
+        check["outcome"]
+        for cell in matrix["cells"]
+        for check in cell["checks"]
+        if not check["experiment"]
+    }
     return bool(red & (outcomes | checks))
 
 
@@ -301,6 +337,46 @@ def _plan_with(options: argparse.Namespace) -> Plan:
     plan = _new_plan(selection, options.edition or "auto", "")
     plan.cell(options.cell)
     return plan
+
+
+def show_shims(options: argparse.Namespace) -> int:
+    """Print which cells of a run need each shim and each entry of the allow-lists."""
+    matrix = read_json(_merged(options).matrix)
+    found = {
+        "run": matrix["run"],
+        "shims": retirement.shims(matrix, SHIMS),
+        "allowlists": retirement.allowlists(matrix, catalogue()),
+    }
+    if options.json:
+        print(json.dumps(found, indent=1))
+        return 0
+    print(f"Of run {found['run']}:")
+    for shim in found["shims"]:
+        _show_need(shim["name"], shim)
+    for entry in found["allowlists"]:
+        _show_need(f"{entry['checkpoint']} allows {_several(entry['globals'])}", entry)
+    return 0
+
+
+def _several(names: Sequence[str]) -> str:
+    shown = names if len(names) <= FEW else [names[0], f"{len(names) - 1} more"]
+    return ", ".join(shown)
+
+
+def _merged(options: argparse.Namespace) -> RunFolder:
+    if options.run:
+        return RunFolder(options.run)
+    found = next((folder for folder in runs(options.runs) if folder.matrix.exists()), None)
+    if found is None:
+        message = f"{options.runs} holds no run with a matrix.json; `nox -s matrix` makes one"
+        raise RecordError(message)
+    return found
+
+
+def _show_need(name: str, item: dict[str, Any]) -> None:
+    print(f"{name}: {retirement.sentence(item)}")
+    for cell in item["needed_by"]:
+        print(f"    {cell}")
 
 
 def save_replicas(options: argparse.Namespace) -> int:

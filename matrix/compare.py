@@ -9,12 +9,17 @@ from typing import Any
 
 from packaging.version import Version
 
-from matrix import axes
+from matrix import axes, retirement
+from matrix.claims import judged
+from matrix.claims_data import CLAIMS
 from matrix.plan import Plan, PlannedCell
+from matrix.stacks import results_of
 from matrix.store import CellFolder, RunFolder
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint
+from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.record import FORWARD, Record
+from pytest_torchcompat.shim import SHIMS
 
 SCHEMA = 1
 DEFAULT_TOLERANCE = Checkpoint(id="", library="", why="").tolerance
@@ -48,30 +53,46 @@ class CellFiles:
 def merge(plan: Plan, folder: RunFolder, tolerances: Mapping[str, float]) -> dict[str, Any]:
     """Read a run's files and return the document of its page."""
     found = [CellFiles.read(cell, folder.cell(cell.id)) for cell in plan.cells]
-    return document(plan, found, tolerances)
+    return document(plan, found, tolerances, results_of(plan.stacks, folder))
 
 
 def document(
-    plan: Plan, found: Iterable[CellFiles], tolerances: Mapping[str, float]
+    plan: Plan,
+    found: Iterable[CellFiles],
+    tolerances: Mapping[str, float],
+    stacks: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
-    """Return the document of what cells left, in the order of the plan."""
+    """Return the document of what cells and stacks left, in the order of the plan."""
     by_id = {files.cell.id: files for files in found}
     ordered = [by_id[cell.id] for cell in plan.cells if cell.id in by_id]
     compared = compare(ordered, tolerances)
     ended = [files.result["finished"] for files in ordered if files.result]
     complete = len(ended) == len(plan.cells)
+    return answered(
+        {
+            "schema": SCHEMA,
+            "run": plan.run,
+            "started": plan.frozen_at,
+            "finished": max(ended) if complete and ended else None,
+            "complete": complete,
+            "frozen_at": plan.frozen_at,
+            "edition": plan.edition,
+            "selection": plan.selection.to_dict(),
+            "notes": list(plan.notes),
+            "torch": list(plan.torch),
+            "cells": [_cell(files, compared[files.cell.id], plan.edition) for files in ordered],
+            "stacks": list(stacks),
+        }
+    )
+
+
+def answered(matrix: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a matrix with what its cells answer: the claims, who needs a shim, an allow-list."""
     return {
-        "schema": SCHEMA,
-        "run": plan.run,
-        "started": plan.frozen_at,
-        "finished": max(ended) if complete and ended else None,
-        "complete": complete,
-        "frozen_at": plan.frozen_at,
-        "edition": plan.edition,
-        "selection": plan.selection.to_dict(),
-        "notes": list(plan.notes),
-        "torch": list(plan.torch),
-        "cells": [_cell(files, compared[files.cell.id], plan.edition) for files in ordered],
+        **matrix,
+        "claims": judged(CLAIMS, matrix["cells"]),
+        "shims": retirement.shims(matrix, SHIMS),
+        "allowlists": retirement.allowlists(matrix, catalogue()),
     }
 
 
@@ -85,6 +106,7 @@ def _cell(files: CellFiles, records: Sequence[Record], edition: str) -> dict[str
         "torch_build": files.environment.get("torch_build"),
         "cuda": files.environment.get("cuda"),
         "gpu_archs": files.environment.get("gpu_archs") or [],
+        "load_variables": files.environment.get("load_variables") or [],
         "library": cell.library,
         "version": cell.version,
         "beside": cell.beside,
@@ -103,7 +125,7 @@ def _in_plan_order(cell: PlannedCell, records: Sequence[Record], edition: str) -
     found = []
     for check in cell.checks:
         asked = (check.checkpoint, edition, check.policy)
-        not_run = Record(*asked, Outcome.NOT_RUN, use=check.use, library=cell.library)
+        not_run = Record(*asked, Outcome.NOT_RUN, use=check.use, library=cell.opened_by)
         found.append(have.pop(check.identity, not_run))
     return found + sorted(have.values(), key=lambda record: record.identity)
 

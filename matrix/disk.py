@@ -15,15 +15,16 @@ from pytest_torchcompat.errors import TorchcompatError
 GB = 10**9
 
 
-def needed_gb(builds: Iterable[tuple[str, str]]) -> float:
+def needed_gb(builds: Iterable[tuple[str, str]], here: Iterable[tuple[str, str]] = ()) -> float:
     """
-    Return the size of the packages of pairs of torch and Python.
+    Return the size of the packages of pairs of torch and Python, beside those that are here.
 
     Environments are links into uv's cache and take little themselves. The cache grows by a torch
     build with its NVIDIA packages, and by torch and triton for each further Python of that build.
     """
-    pairs = set(builds)
-    torches = {torch for torch, _ in pairs}
+    cached = set(here)
+    pairs = set(builds) - cached
+    torches = {torch for torch, _ in pairs} - {torch for torch, _ in cached}
     further = len(pairs) - len(torches)
     return len(torches) * axes.GB_PER_TORCH + further * axes.GB_PER_FURTHER_PYTHON
 
@@ -63,9 +64,10 @@ def check(cells: Iterable[PlannedCell], work: Path, *, force: bool = False) -> s
     builds = builds_of(cells)
     free = min(_free_gb(work), _free_gb(uv_cache(Processes()) or work))
     byte_code = len(cells) * axes.GB_PER_CELL
-    if needed_gb(builds) + byte_code > free and not force:
-        builds = not_cached(builds, work)
     needed = needed_gb(builds) + byte_code
+    if needed > free and not force:
+        here = builds - not_cached(builds, work)
+        needed = needed_gb(builds, here) + byte_code
     sentence = f"About {needed:.0f} GB of packages; {free:.0f} GB free."
     if needed <= free or force:
         return sentence

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -176,29 +176,30 @@ class UvEnvironments:
 
     def _installed(self, cell: PlannedCell, command: list[str]) -> Finished:
         """
-        Install; the first cell of a torch and a Python does it alone.
+        Install; the first cell of a torch, and that of a library, does it alone for its Python.
 
         Two that download the same packages at once leave both copies in uv's cache: measured,
-        17 GB too many after nine cells.
+        17 GB too many after nine cells. Two that need the same source both build it.
         """
-        mark = self._marks() / f"py{cell.python}-torch{cell.torch}"
-        if not mark.exists():
+        marks = self._marks(cell)
+        if not all(mark.exists() for mark in marks):
             with self._locks["fetching"]:
-                if not mark.exists():
+                if not all(mark.exists() for mark in marks):
                     done = self.processes.run(command)
                     if done.returncode == 0:
-                        mark.parent.mkdir(parents=True, exist_ok=True)
-                        mark.touch()
+                        _touch(marks)
                     return done
         return self.processes.run(command)
 
-    def _marks(self) -> Path:
+    def _marks(self, cell: PlannedCell) -> list[Path]:
         # In uv's cache, so that they go when it is cleaned.
         with self._locks["marks"]:
             if self._fetched is None:
                 cache = uv_cache(self.processes) or self.settings.work
                 self._fetched = cache / "torchcompat-fetched"
-        return self._fetched
+        library = " ".join((f"{cell.library}{cell.version}", cell.beside)).strip()
+        fetched = dict.fromkeys((f"torch{cell.torch}", library))
+        return [self._fetched / f"py{cell.python}-{name}" for name in fetched]
 
     def delete(self, cell: PlannedCell) -> None:
         """
@@ -243,7 +244,10 @@ class UvEnvironments:
         if cell.excludes:
             command += ["--excludes", str(self._listed("excludes", cell, cell.excludes))]
         if cell.constraints:
-            command += ["--constraints", str(self._listed("constraints", cell, cell.constraints))]
+            listed = str(self._listed("constraints", cell, cell.constraints))
+            command += ["--constraints", listed]
+            # What builds against torch would fetch the newest one, 5 GB that no cell may have.
+            command += ["--build-constraints", listed] if _from_repository(cell) else []
         if links:
             command += ["--find-links", str(links), "--only-binary", cell.library]
         return [*command, *cell.requirements, str(self._plugin)]
@@ -282,8 +286,20 @@ class UvEnvironments:
         return [*command, "--exclude-newer", self.settings.frozen_at, str(sdist)]
 
 
+def _touch(marks: Iterable[Path]) -> None:
+    for mark in marks:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+
+
 def _source_only(cell: PlannedCell) -> bool:
-    return any(row.source_only for row in axes.LIBRARIES if row.name == cell.library)
+    # What is required from a repository, uv builds itself, once, and keeps.
+    rows = (row for row in axes.LIBRARIES if row.name == cell.library)
+    return any(row.source_only for row in rows) and not _from_repository(cell)
+
+
+def _from_repository(cell: PlannedCell) -> bool:
+    return any(each.startswith(f"{cell.library} @ git+") for each in cell.requirements)
 
 
 def installed(frozen: str) -> dict[str, str]:
@@ -292,9 +308,15 @@ def installed(frozen: str) -> dict[str, str]:
     for line in frozen.splitlines():
         if " @ " in line:
             name, url = line.split(" @ ", 1)
-            # Our own wheel: its version stands in its file's name, and its path is this machine's.
-            found[name] = Path(url).name.removesuffix(".whl").split("-")[1]
+            found[name] = _at(url)
         elif "==" in line:
             name, version = line.split("==", 1)
             found[name] = version
     return found
+
+
+def _at(url: str) -> str:
+    """Return the commit of a repository, and of a wheel the version that its name has."""
+    if url.startswith("git+"):
+        return url.rpartition("@")[2]
+    return Path(url).name.removesuffix(".whl").split("-")[1]

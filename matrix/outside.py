@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Iterable
 from datetime import datetime
 
 import requests
@@ -9,6 +12,7 @@ import requests
 from matrix import axes
 from matrix.interpreters import find
 from matrix.plan import Selection, World
+from matrix.processes import Processes
 from matrix.releases import PROBE_TIMEOUT, IndexReleases, IndexUnreachableError, Releases, endpoint
 from pytest_torchcompat.checkpoints.rows import catalogue
 
@@ -16,6 +20,7 @@ NO_TORCH_INDEX = (
     "PyTorch's own index can't be reached: torch is the package index's build, whatever GPU this "
     "machine has."
 )
+NO_REPOSITORY = "git can't reach {repository}: no cell for the {library} that is there."
 NO_NIGHTLY = "PyTorch's nightly index can't be reached: no cell for the nightly build."
 
 
@@ -62,10 +67,39 @@ def nightlies(
     return index, ()
 
 
+def commits(
+    selection: Selection, rows: Iterable[axes.Library] = axes.LIBRARIES
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Return the last commit of each repository of a selection, and the notes of no answer."""
+    named = {name.partition("==")[0] for name in selection.library}
+    found: dict[str, str] = {}
+    notes: list[str] = []
+    for row in rows:
+        repositories = (swept.repository for swept in row.versions if swept.repository)
+        for repository in repositories if row.name in named or not named else ():
+            found[repository] = newest_commit(repository)
+            if not found[repository]:
+                notes.append(NO_REPOSITORY.format(repository=repository, library=row.name))
+    return found, tuple(notes)
+
+
+def newest_commit(repository: str) -> str:
+    """Return the last commit of a repository's main branch; empty where git can't reach it."""
+    environ = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
+    command = ["git", "ls-remote", repository, "HEAD"]
+    try:
+        done = Processes().run(command, env=environ, timeout=PROBE_TIMEOUT)
+    except OSError:  # There is no git.
+        return ""
+    commit = re.search(r"^([0-9a-f]{40,64})\tHEAD$", done.output, re.MULTILINE)
+    return commit[1] if commit else ""
+
+
 def world(selection: Selection, frozen_at: datetime) -> tuple[World, str, tuple[str, ...]]:
     """Return what planning asks, the torch backend, and the notes of what could not be asked."""
     backend, notes = torch_backend()
-    nightly, more = nightlies(selection, frozen_at)
+    nightly, no_nightly = nightlies(selection, frozen_at)
+    pinned, no_repository = commits(selection)
     releases = IndexReleases(endpoint(), frozen_at)
-    asked = World(releases, lambda python: find(python) is not None, catalogue(), nightly)
-    return asked, backend, notes + more
+    asked = World(releases, lambda python: find(python) is not None, catalogue(), nightly, pinned)
+    return asked, backend, notes + no_nightly + no_repository

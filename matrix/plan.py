@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import fnmatch
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
@@ -15,6 +15,7 @@ from packaging.version import Version
 from matrix import axes
 from matrix.axes import Companion, Library, Swept
 from matrix.releases import IndexUnreachableError, Release, Releases
+from matrix.stacks import Stack
 from pytest_torchcompat.checkpoints.catalogue import Catalogue, Checkpoint
 from pytest_torchcompat.errors import RecordError, TorchcompatError, UnknownNameError, unknown_name
 from pytest_torchcompat.policies import Policy
@@ -125,6 +126,7 @@ class Plan:
     cells: tuple[PlannedCell, ...]
     notes: tuple[str, ...] = ()
     backend: str = ""
+    stacks: tuple[Stack, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as plan.json holds it."""
@@ -137,6 +139,7 @@ class Plan:
             "torch": list(self.torch),
             "notes": list(self.notes),
             "backend": self.backend,
+            "stacks": [stack.to_dict() for stack in self.stacks],
             "cells": [cell.to_dict() for cell in self.cells],
         }
 
@@ -166,6 +169,7 @@ class Plan:
             cells=tuple(PlannedCell.from_dict(cell) for cell in data["cells"]),
             notes=tuple(data["notes"]),
             backend=data["backend"],
+            stacks=tuple(Stack.from_dict(stack) for stack in data["stacks"]),
         )
 
     def cell(self, identifier: str) -> PlannedCell:
@@ -187,16 +191,22 @@ class Heading:
     edition: str = "auto"
     backend: str = ""
     notes: tuple[str, ...] = ()
+    stacks: tuple[Stack, ...] = ()
 
 
 @dataclass(frozen=True)
 class World:
-    """What planning asks outside: the indexes, the machine's Pythons, the catalogue."""
+    """
+    What planning asks outside: the indexes, the machine's Pythons, the catalogue.
+
+    ``commits`` are the newest of git repositories, by their URL; one that is out of reach has none.
+    """
 
     releases: Releases
     has_python: Callable[[str], bool]
     catalogue: Catalogue
     nightlies: Releases | None = None
+    commits: Mapping[str, str] = field(default_factory=dict)
 
 
 def newest_patches(releases: Iterable[Release], floor: str) -> list[Release]:
@@ -268,6 +278,7 @@ def make_plan(heading: Heading, selection: Selection, world: World) -> Plan:
         cells=chosen,
         notes=tuple(notes),
         backend=heading.backend,
+        stacks=heading.stacks,
     )
 
 
@@ -344,7 +355,7 @@ def _subjects(row: Library, world: World) -> Iterator[_Subject]:
         yield _Subject(row, Swept("", "paired with torch"), None)
         return
     known = _known(row.name, world)
-    for swept in row.versions:
+    for swept in _reachable(row, world):
         name = known[-1].version if swept.version == axes.NEWEST else swept.version
         release = next((release for release in known if release.version == name), None)
         # A version that the index lost is planned all the same: its cell says so, in uv's words.
@@ -353,6 +364,14 @@ def _subjects(row: Library, world: World) -> Iterator[_Subject]:
             # Its old wheels do not matter: the source is built for the cell's own Python.
             release = dataclasses.replace(release, pythons=None)
         yield _Subject(row, swept, release)
+
+
+def _reachable(row: Library, world: World) -> Iterator[Swept]:
+    for swept in row.versions:
+        if not swept.repository:
+            yield swept
+        elif commit := world.commits.get(swept.repository):
+            yield swept.at(commit)
 
 
 def _paired_release(library: Library, torch: str, world: World) -> Release:

@@ -21,6 +21,7 @@ from matrix.environments import Environment, Environments
 from matrix.files import Files
 from matrix.plan import Plan, PlannedCell, PlannedCheck, Selection
 from matrix.processes import Finished, Processes
+from matrix.stacks import unresolved
 from matrix.store import CellFolder, RunFolder, read_json, runs, write_json
 from matrix.verdicts import DISK, NoEnvironment
 from pytest_torchcompat.errors import RecordError, TorchcompatError
@@ -207,7 +208,8 @@ def resumable(root: Path, selection: Selection, edition: str) -> tuple[Plan, Run
         except RecordError:
             continue  # Of another version of this tool; a new run does not touch it.
         if (plan.selection, plan.edition) == (selection, edition):
-            return (plan, folder) if unfinished(plan, folder) else None
+            left = unfinished(plan, folder) or unresolved(plan.stacks, folder)
+            return (plan, folder) if left else None
     return None
 
 

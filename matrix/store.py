@@ -7,6 +7,7 @@ A run's files.
     runs/<run>/cells/<cell>/environment.json  what the cell's process found: torch build, devices
     runs/<run>/cells/<cell>/output.txt        what the cell's process printed
     runs/<run>/cells/<cell>/cell.json         written when the cell is finished
+    runs/<run>/stacks/<stack>.json            what the resolver found of a set of packages
     runs/<run>/matrix.json, index.html        the merge and its page
 """
 

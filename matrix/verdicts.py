@@ -15,6 +15,7 @@ WORDS_LINES = 25
 GREETINGS = (
     *("Using Python", "Using CPython", "Creating virtual environment", "Resolved ", "Prepared "),
     *("Downloading ", " Downloading", "Downloaded ", "Building ", "Built "),
+    *("   Updating ", "    Updated "),  # a git repository
 )
 
 # What a fault of the network or of the machine looks like in uv's words. Anything else says
@@ -27,7 +28,10 @@ DISK = re.compile(
 NETWORK = re.compile(
     r"error sending request|client error|dns error|connection (?:refused|reset|closed)"
     r"|operation timed out|request failed after|HTTP status server error|failed to lookup address"
-    r"|connection error|retries exceeded",
+    r"|connection error|retries exceeded"
+    # git's
+    r"|could not resolve (?:host|proxy)|failed to connect to|remote end hung up|rpc failed"
+    r"|returned error: 5\d\d",
     re.IGNORECASE,
 )
 
@@ -53,7 +57,8 @@ def classify(words: str) -> NoEnvironment:
     if "error: unexpected argument" in words:
         message = f"this uv is too old for the sweep; install a newer one: {trimmed(words)}"
         raise BuildError(message)
-    infra = DISK.search(words) or NETWORK.search(words)
+    unwrapped = " ".join(words.split())
+    infra = DISK.search(unwrapped) or NETWORK.search(unwrapped)
     return NoEnvironment(Outcome.INFRA if infra else Outcome.UNAVAILABLE, trimmed(words))
 
 

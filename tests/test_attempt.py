@@ -228,6 +228,12 @@ def test_the_description_of_torch_is_plain_data(attempts):
     assert json.loads(json.dumps(described)) == described
 
 
+def test_the_description_names_the_variables_that_torch_itself_reads(attempts):
+    named = attempts(Library(), "off").environment()["load_variables"]
+    assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" in named
+    assert "TORCH_LOAD_WEIGHTS_ONLY" not in named
+
+
 def test_a_library_that_dies_as_it_is_imported_is_a_crash_of_each_check(attempts, tmp_path):
     library = Library(broken="segfault")
     runs = attempts(library, "off")

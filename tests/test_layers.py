@@ -21,8 +21,8 @@ PLUGIN_FLOORS = (
     "commands plugin",
 )
 MATRIX_FLOORS = (
-    "axes processes store interpreters releases verdicts page",
-    "plan",
+    "axes claims processes store interpreters releases retirement stacks stacks_data verdicts page",
+    "claims_data plan",
     "environments disk files outside",
     "runner compare replicas",
     "progress",

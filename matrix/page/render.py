@@ -10,7 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from matrix.page import text
-from matrix.page.view import POLICIES, View
+from matrix.page.view import POLICIES, VERDICTS, View
+from matrix.retirement import sentence
 
 HERE = Path(__file__).parent
 
@@ -33,7 +34,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for filter_ in (text.cut, text.milliseconds, text.moment, text.seconds):
+    for filter_ in (
+        *(text.cut, text.drift, text.milliseconds, text.moment, text.seconds),
+        sentence,
+    ):
         environment.filters[filter_.__name__] = filter_
     environment.globals["took"] = text.took
+    environment.globals["verdicts"] = VERDICTS
     return environment

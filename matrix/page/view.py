@@ -1,9 +1,9 @@
 """
 What the page shows, computed from a matrix: the template only writes it down.
 
-A row of the table is one library version (and checkpoint), a column one torch version. They meet in
-a slot, which holds no cell, one, or one for each Python. A mark is one verdict in a slot; its
-details open on demand.
+A row of the table is one library version with a checkpoint and what it was used for, a column one
+torch version. They meet in a slot, which holds no cell, one, or one for each Python. A mark is one
+verdict in a slot; its details open on demand.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from matrix import commands
 from pytest_torchcompat.outcome import MEANINGS, Outcome
+from pytest_torchcompat.record import FORWARD
 
 Cell = Mapping[str, Any]
 Check = Mapping[str, Any]
@@ -36,6 +37,8 @@ GLYPHS = {
     Outcome.NOT_RUN: "○",
 }
 
+VERDICTS = {"holds": "✓", "refuted": "✕", "untested": "○"}
+
 POLICIES = {
     "stock": "nothing is touched: what a user gets out of the box",
     "patched": "weights_only=False where the caller did not choose: the monkey patch that people "
@@ -45,6 +48,10 @@ POLICIES = {
     "strict": "weights_only=True on every load and nothing registered: whether the file is safe "
     "already",
 }
+
+
+# What names a check in its cell.
+_CHECK = ("checkpoint", "use", "policy")
 
 
 @dataclass(frozen=True)
@@ -86,14 +93,17 @@ class Slot:
 @dataclass(frozen=True)
 class Row:
     """
-    One library version, and its checkpoint where the library has several.
+    One library version with what it was installed beside, its checkpoint, and a use of it.
 
-    A library that is paired with torch has another version in each column: all are one row, and
-    each slot names its own.
+    ``use`` is empty for the forward pass, which needs no name. A library that is paired with torch
+    has another version in each column: all are one row, and each slot names its own.
     """
 
     versions: tuple[str, ...]
+    beside: str
     checkpoint: str
+    use: str
+    experiment: bool
     why: str
     policies: tuple[str, ...]
     slots: tuple[Slot, ...]
@@ -119,6 +129,14 @@ class Tally:
     cells: int
 
 
+@dataclass(frozen=True)
+class _Subject:
+    """What a row is about besides its versions."""
+
+    checkpoint: str
+    use: str = FORWARD
+
+
 class View:
     """Everything that the template asks for."""
 
@@ -126,8 +144,14 @@ class View:
         self.matrix = matrix
         self.cells: list[Cell] = list(matrix["cells"])
         self.torch = _columns(matrix)
-        self._marks: dict[tuple[str, str, str, int], Mark] = {}
+        self._marks: dict[tuple[str, _Subject, str, int], Mark] = {}
+        self._anchors = {c["id"]: f"environment-{n}" for n, c in enumerate(self.cells, start=1)}
         self.sections = [self._section(name) for name in _unique(c["library"] for c in self.cells)]
+        self._by_check = {
+            (mark.cell["id"], *(mark.check[name] for name in _CHECK)): mark.id
+            for mark in self.marks
+            if mark.check
+        }
 
     @property
     def marks(self) -> list[Mark]:
@@ -148,10 +172,25 @@ class View:
     def tallies(self) -> list[Tally]:
         """The legend: every outcome there is, from best to least telling."""
         cells = Counter(cell["outcome"] for cell in self.cells)
-        checks = Counter(check["outcome"] for cell in self.cells for check in _shown(cell))
+        shown = (check for cell in self.cells for check in _shown(cell) if not check["experiment"])
+        checks = Counter(check["outcome"] for check in shown)
         return [
             Tally(o.value, GLYPHS[o], MEANINGS[o], checks[o.value], cells[o.value]) for o in Outcome
         ]
+
+    @property
+    def claims(self) -> str:
+        """How many claims have which verdict, in words."""
+        found = Counter(claim["verdict"] for claim in self.matrix["claims"])
+        return ", ".join(f"{found[verdict]} {verdict}" for verdict in VERDICTS if found[verdict])
+
+    def reference(self, evidence: Mapping[str, Any], cell: str) -> str:
+        """Return the id of a check's details that evidence names; empty where it has none."""
+        return self._by_check.get((cell, *(evidence[name] for name in _CHECK)), "")
+
+    def environment(self, cell: str) -> str:
+        """Return the id of a cell's environment by the cell's id; empty where it has none."""
+        return self._anchors.get(cell, "")
 
     @property
     def selection(self) -> dict[str, str]:
@@ -166,7 +205,7 @@ class View:
 
     def anchor(self, cell: Cell) -> str:
         """Return the id of a cell's environment on the page."""
-        return f"environment-{self.cells.index(cell) + 1}"
+        return self._anchors[cell["id"]]
 
     def glyph(self, outcome: str) -> str:
         """Return the shape that goes with an outcome's word."""
@@ -174,44 +213,55 @@ class View:
 
     def _section(self, library: str) -> Section:
         cells = [cell for cell in self.cells if cell["library"] == library]
-        checkpoints = _unique(check["checkpoint"] for cell in cells for check in cell["checks"])
+        subjects = _subjects(cells)
         rows = [
-            self._row([c for c in cells if c["version"] in versions], checkpoint, first=not number)
-            for versions in _rows_of_versions(cells)
-            for number, checkpoint in enumerate(checkpoints or [""])
+            self._row(group, subject, first=not number)
+            for group in _groups(cells)
+            for number, subject in enumerate(subjects)
         ]
+        checkpoints = _unique(subject.checkpoint for subject in subjects)
         return Section(library, checkpoints[0] if len(checkpoints) == 1 else "", tuple(rows))
 
-    def _row(self, cells: Sequence[Cell], checkpoint: str, *, first: bool) -> Row:
-        policies = _policies(cells, checkpoint)
+    def _row(self, cells: Sequence[Cell], subject: _Subject, *, first: bool) -> Row:
+        policies = _policies(cells, subject)
         reasons = _unique(cell.get("why") or "" for cell in cells)
         slots = (
-            self._slot([cell for cell in cells if cell["torch"] == torch], checkpoint, policies)
+            self._slot([cell for cell in cells if cell["torch"] == torch], subject, policies)
             for torch in self.torch
         )
         why = reasons[0] if first and len(reasons) == 1 else ""
         versions = sorted(_unique(cell["version"] for cell in cells), key=_version_key)
-        return Row(tuple(versions), checkpoint, why, policies, tuple(slots))
+        planned = [check for cell in cells for check in _of(cell["checks"], subject)]
+        return Row(
+            versions=tuple(versions),
+            beside=cells[0]["beside"],
+            checkpoint=subject.checkpoint,
+            use="" if subject.use == FORWARD else subject.use,
+            experiment=any(check["experiment"] for check in planned),
+            why=why,
+            policies=policies,
+            slots=tuple(slots),
+        )
 
-    def _slot(self, cells: Sequence[Cell], checkpoint: str, policies: Sequence[str]) -> Slot:
-        if not any(_checks(cell, checkpoint) for cell in cells):
-            whole = tuple(self._mark(cell, checkpoint, "") for cell in cells)
+    def _slot(self, cells: Sequence[Cell], subject: _Subject, policies: Sequence[str]) -> Slot:
+        if not any(_of(_shown(cell), subject) for cell in cells):
+            whole = tuple(self._mark(cell, subject, "") for cell in cells)
             return Slot(tuple(cells), whole=whole)
         marks = {
-            policy: tuple(m for cell in cells for m in self._verdicts(cell, checkpoint, policy))
+            policy: tuple(m for cell in cells for m in self._verdicts(cell, subject, policy))
             for policy in policies
         }
         return Slot(tuple(cells), marks=marks)
 
-    def _verdicts(self, cell: Cell, checkpoint: str, policy: str) -> Iterable[Mark]:
-        checks = _checks(cell, checkpoint)
+    def _verdicts(self, cell: Cell, subject: _Subject, policy: str) -> Iterable[Mark]:
+        checks = _of(_shown(cell), subject)
         if not checks:
-            return [self._mark(cell, checkpoint, "")]
+            return [self._mark(cell, subject, "")]
         found: list[Check | None] = [check for check in checks if check["policy"] == policy]
-        return [self._mark(cell, checkpoint, policy, check) for check in found or [None]]
+        return [self._mark(cell, subject, policy, check) for check in found or [None]]
 
-    def _mark(self, cell: Cell, checkpoint: str, policy: str, check: Check | None = None) -> Mark:
-        key = (cell["id"], checkpoint, policy, id(check))
+    def _mark(self, cell: Cell, subject: _Subject, policy: str, check: Check | None = None) -> Mark:
+        key = (cell["id"], subject, policy, id(check))
         if key not in self._marks:
             # A check that its cell never reached has no record: the cell may have been killed.
             missing = Outcome.NOT_RUN.value if policy else cell["outcome"]
@@ -231,20 +281,34 @@ def _shown(cell: Cell) -> list[Check]:
     return list(cell["checks"]) if _ran(cell) else []
 
 
-def _checks(cell: Cell, checkpoint: str) -> list[Check]:
-    return [check for check in _shown(cell) if check["checkpoint"] == checkpoint]
+def _of(checks: Iterable[Check], subject: _Subject) -> list[Check]:
+    wanted = (subject.checkpoint, subject.use)
+    return [check for check in checks if (check["checkpoint"], check["use"]) == wanted]
 
 
-def _rows_of_versions(cells: Sequence[Cell]) -> list[list[str]]:
-    versions = sorted(_unique(cell["version"] for cell in cells), key=_version_key)
-    pairs = {(cell["torch"], cell["version"]) for cell in cells}
-    paired = len(pairs) == len({torch for torch, _ in pairs})
-    return [versions] if paired else [[version] for version in versions]
+def _subjects(cells: Sequence[Cell]) -> list[_Subject]:
+    """Return what the cells were asked for, the uses of a checkpoint beside each other."""
+    planned = [check for cell in cells for check in cell["checks"]]
+    found = {_Subject(check["checkpoint"], check["use"]): None for check in planned}
+    order = _unique(subject.checkpoint for subject in found)
+    return sorted(found, key=lambda s: order.index(s.checkpoint)) or [_Subject("")]
 
 
-def _policies(cells: Iterable[Cell], checkpoint: str) -> tuple[str, ...]:
-    planned = (check for cell in cells for check in cell["checks"])
-    seen = _unique(check["policy"] for check in planned if check["checkpoint"] == checkpoint)
+def _groups(cells: Sequence[Cell]) -> list[list[Cell]]:
+    """Return the cells of each row: of one version, or of all where each torch has one alone."""
+    sets = {(cell["torch"], cell["version"], cell["beside"]) for cell in cells}
+    if len(sets) == len({torch for torch, _, _ in sets}) and not any(c["beside"] for c in cells):
+        return [list(cells)]
+    names = sorted({(c["version"], c["beside"]) for c in cells}, key=_set_key)
+    return [[c for c in cells if (c["version"], c["beside"]) == name] for name in names]
+
+
+def _set_key(name: tuple[str, str]) -> tuple[tuple[bool, Version | str], str]:
+    return (_version_key(name[0]), name[1])
+
+
+def _policies(cells: Iterable[Cell], subject: _Subject) -> tuple[str, ...]:
+    seen = _unique(check["policy"] for cell in cells for check in _of(cell["checks"], subject))
     known = [policy for policy in POLICIES if policy in seen]
     return tuple(known + [name for name in seen if name not in POLICIES]) or tuple(POLICIES)
 

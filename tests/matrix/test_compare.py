@@ -14,6 +14,7 @@ from matrix.compare import CellFiles, difference, document, merge, relative_drif
 from matrix.store import RunFolder, write_json
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.record import Record, append_line
+from pytest_torchcompat.shim import SHIMS
 
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "matrix" / "matrix.schema.json").read_text(encoding="utf-8")
@@ -66,6 +67,31 @@ def test_the_merge_follows_its_schema(three, make_plan_of):
     ]
     matrix = document(make_plan_of(*three), found, TOLERANCES)
     jsonschema.validate(json.loads(json.dumps(matrix)), SCHEMA)
+
+
+def test_the_merge_answers_the_claims_and_who_needs_what(three, make_plan_of):
+    later = {"stage": Stage.LOAD, "message": "Weights only load failed. Unsupported global"}
+    found = [
+        left(three[0], record(outcome=Outcome.FAIL, **later)),
+        left(three[1], record(), record("allowlisted", globals=("builtins.getattr",))),
+        left(three[2]),
+    ]
+    matrix = document(make_plan_of(*three), found, TOLERANCES)
+    (table,) = (claim for claim in matrix["claims"] if claim["id"] == "yolo-torch-table")
+    verdicts = [part["verdict"] for part in table["parts"]]
+    assert verdicts == ["untested", "holds", "holds", "untested"]
+    assert [shim["name"] for shim in matrix["shims"]] == [shim.name for shim in SHIMS]
+    listed = {entry["checkpoint"]: entry["not_needed_by"] for entry in matrix["allowlists"]}
+    assert listed[YOLO] == ["torch2.5.1"]
+
+
+def test_a_cell_is_merged_with_what_tells_it_from_others(planned_cell, make_plan_of):
+    cell = dataclasses.replace(planned_cell(), library="TTS", adapter="coqui-tts", beside="a 1")
+    names = ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"]
+    found = [left(cell, environment={"load_variables": names})]
+    (merged,) = document(make_plan_of(cell), found, TOLERANCES)["cells"]
+    assert (merged["beside"], merged["load_variables"]) == ("a 1", names)
+    assert {check["library"] for check in merged["checks"]} == {"coqui-tts"}
 
 
 def test_a_check_without_a_record_is_not_run(three, make_plan_of):

@@ -32,6 +32,8 @@ def test_a_torch_build_counts_once_and_little_more_for_a_further_python():
     expected = 2 * axes.GB_PER_TORCH + axes.GB_PER_FURTHER_PYTHON
     assert disk.needed_gb(pairs) == pytest.approx(expected)
     assert disk.needed_gb([]) == 0
+    here = [("2.5.1", "3.12"), ("2.6.0", "3.12")]
+    assert disk.needed_gb(pairs, here) == pytest.approx(axes.GB_PER_FURTHER_PYTHON)
 
 
 def test_enough_disk_is_said(cells, tmp_path, free):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -249,6 +250,76 @@ def test_a_source_that_cannot_be_downloaded_is_infra(environments, cell):
     assert "has no project 'fairseq'" in made.reason
 
 
+COUNTED = BACKEND.replace(
+    "def build_wheel(folder, config_settings=None, metadata_directory=None):\n",
+    "def build_wheel(folder, config_settings=None, metadata_directory=None):\n"
+    "    print('built', file=open({count!r}, 'a'))\n",
+)
+
+
+def git(folder, *words):
+    author = ("-c", "user.name=me", "-c", "user.email=me@example.org")
+    command = ["git", "-C", folder, *author, *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """Make a git repository of a library that notes each time that it is built."""
+    counted = COUNTED.replace("{count!r}", repr(str(tmp_path / "builds")))
+    folder = source(tmp_path / "fairseq", "fairseq", "0.12.2", counted)
+    git(folder, "init", "-q")
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "all")
+    return folder
+
+
+def test_a_library_of_a_repository_is_built_once_at_the_pinned_commit(
+    environments, cell, repository, tmp_path
+):
+    commit = git(repository, "rev-parse", "HEAD")
+    (repository / "backend.py").write_text(BROKEN)
+    git(repository, "commit", "-q", "-a", "-m", "newer")
+    required = f"fairseq @ git+{repository.as_uri()}@{commit}"
+    wanted = cell(required, library="fairseq", version=f"0.12.2+g{commit[:7]}")
+    for _ in range(2):
+        made = environments.create(wanted)
+        assert made.distributions["fairseq"] == commit
+    assert (tmp_path / "builds").read_text() == "built\n"
+
+
+def test_a_repository_is_built_against_the_torch_of_its_cell(
+    environments, index, cell, repository, tmp_path
+):
+    for version in ("2.5.1", "2.6.0"):
+        index.wheel("torch", version)
+    (repository / "pyproject.toml").write_text(PYPROJECT.replace("[]", '["torch"]'))
+    backend = (repository / "backend.py").read_text()
+    (repository / "backend.py").write_text(backend.replace("'built'", "TORCH"))
+    with (repository / "backend.py").open("a") as file:
+        file.write("\nfrom torch import version as TORCH\n")
+    git(repository, "commit", "-q", "-a", "-m", "needs torch to be built")
+    required = f"fairseq @ git+{repository.as_uri()}@{git(repository, 'rev-parse', 'HEAD')}"
+    wanted = cell("torch==2.5.1", required, library="fairseq", version="0.12.2+g0000000")
+    made = environments.create(dataclasses.replace(wanted, constraints=("torch==2.5.1",)))
+    assert isinstance(made, Environment)
+    assert (tmp_path / "builds").read_text() == "2.5.1\n"
+
+
+def test_a_commit_that_is_gone_is_unavailable(environments, cell, repository):
+    required = f"fairseq @ git+{repository.as_uri()}@{'0' * 40}"
+    made = environments.create(cell(required, library="fairseq", version="0.12.2+g0000000"))
+    assert made.outcome is Outcome.UNAVAILABLE
+    assert "Git operation failed" in made.reason
+
+
+def test_a_repository_that_does_not_answer_is_infra(environments, cell, free_port):
+    required = f"fairseq @ git+http://127.0.0.1:{free_port}/fairseq@{'0' * 40}"
+    made = environments.create(cell(required, library="fairseq", version="0.12.2+g0000000"))
+    assert made.outcome is Outcome.INFRA
+    assert made.reason.startswith("Failed to download and build `fairseq @")
+
+
 class Overlapping(Processes):
     """Processes that note, as each installation ends, how many there were at a time until then."""
 
@@ -294,6 +365,8 @@ def test_a_plugin_that_cannot_be_built_stops_the_sweep(environments):
         ("error: failed to write\n  cause: No space left on device (os error 28)", Outcome.INFRA),
         ("error: Request failed after 3 retries\n  cause: dns error", Outcome.INFRA),
         ("error: HTTP status server error (503 Service Unavailable)", Outcome.INFRA),
+        ("error: Git operation failed\n  cause: Could not resolve host: a.host", Outcome.INFRA),
+        ("error: Git operation failed\n  cause: not our ref 01234567", Outcome.UNAVAILABLE),
     ],
 )
 def test_a_fault_of_the_machine_says_nothing_about_the_cell(words, outcome):
@@ -351,7 +424,18 @@ def test_a_cells_processes_get_an_environment_of_their_own(tmp_path):
 def test_what_was_fetched_is_marked_in_uvs_cache(environments, index, cell, uv_cache):
     index.wheel("torch", "2.5.9")
     environments.create(cell("torch==2.5.9", torch="2.5.9"))
-    assert (uv_cache / "torchcompat-fetched" / f"py{PYTHON}-torch2.5.9").exists()
+    for name in ("torch2.5.9", "ultralytics8.1.0"):
+        assert (uv_cache / "torchcompat-fetched" / f"py{PYTHON}-{name}").exists()
+
+
+def test_the_first_cell_of_a_library_installs_alone_too(environments, cell):
+    environments.processes = Overlapping()
+    cells = [cell(library="ultralytics", version="9"), cell(library="coqui-tts", version="9")]
+    environments.create(cell(library="torch", version="2.5.1"))
+    environments.processes.most = 0
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(environments.create, cells))
+    assert environments.processes.most == 1
 
 
 def test_what_uv_says_of_its_progress_is_left_out():

@@ -50,6 +50,7 @@ def world_of(index, monkeypatch, free_port):
     dead = f"http://127.0.0.1:{free_port}/{{backend}}/"
     monkeypatch.setattr(outside.torch_backend, "__defaults__", (dead,))
     monkeypatch.setattr(outside.nightlies, "__defaults__", (dead,))
+    monkeypatch.setattr(outside.commits, "__defaults__", ((),))
     for version in ("2.5.1", "2.6.0"):
         index.wheel("torch", version, tag="cp312-cp312-any")
         index.wheel("torchaudio", version, tag="cp312-cp312-any")

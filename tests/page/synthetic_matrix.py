@@ -6,6 +6,9 @@ import dataclasses
 import itertools
 from typing import Any
 
+from matrix import retirement
+from matrix.claims import RUNS, WORKS, Claim, Finding, Of, Part, judged
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.record import Record
 
@@ -26,6 +29,29 @@ REFUSAL = (
 )
 DRIFT = "the output differs from torch 2.5.1 under stock: relative drift 3.1e-02, beyond 1e-03"
 DISTRIBUTIONS = {"filelock": "3.29.0", "jinja2": "3.1.6", "numpy": "2.4.1", "sympy": "1.14.0"}
+
+
+PARITY = {"torch": "2.5.1", "policy": "stock", "cosine": 0.999999, "relative_error": 1.2e-06}
+
+
+class Hydra:
+    """A shim that fairseq needs wherever it runs."""
+
+    name = "hydra"
+    restores = "what hydra 1.0 declares"
+    retired_when = "hydra declares it otherwise"
+    libraries = ("fairseq",)
+
+    def applies(self, versions: Any) -> bool:
+        """Apply everywhere."""
+        return True
+
+
+class Gone(Hydra):
+    """A shim that torchaudio could need and does not."""
+
+    name = "backends"
+    libraries = ("torchaudio",)
 
 
 def check(checkpoint: str = "ultralytics/yolov8n", policy: str = "stock", **fields: Any) -> Any:
@@ -58,7 +84,7 @@ def works(checkpoint: str, policy: str, outcome: Outcome = Outcome.PASS, **field
         fingerprint=fingerprint,
         benchmark=measured,
         globals=GLOBALS,
-        **fields,
+        **{"parity": PARITY, **fields},
     )
 
 
@@ -79,17 +105,22 @@ def fails(checkpoint: str, policy: str, outcome: Outcome = Outcome.FAIL, **field
 def cell(torch: str, library: str, version: str, checks: list[Any], **fields: Any) -> Any:
     """Return a cell; its outcome is its most severe check's unless it is given."""
     python = fields.pop("python", "3.12")
-    severity = [Outcome(c["outcome"]) for c in checks] or [Outcome.NOT_RUN]
+    checks = [each | {"library": each["library"] or library} for each in checks]
+    counted = [Outcome(c["outcome"]) for c in checks if not c["experiment"]]
+    severity = counted or [Outcome.NOT_RUN]
     outcome = max(severity, key=lambda o: o.severity).value
+    beside = fields.get("beside", "").replace(" ", "")
     return {
-        "id": f"py{python}-torch{torch}-{library}{version}",
+        "id": f"py{python}-torch{torch}-{library}{version}" + (f"-{beside}" if beside else ""),
         "python": python,
         "torch": torch,
         "torch_build": f"{torch}+cu128",
         "cuda": "12.8",
         "gpu_archs": ["sm_75", "sm_90", "sm_120"],
+        "load_variables": ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"],
         "library": library,
         "version": version,
+        "beside": "",
         "why": "",
         "distributions": {**DISTRIBUTIONS, library: version, "torch": torch},
         "outcome": outcome,
@@ -102,7 +133,8 @@ def cell(torch: str, library: str, version: str, checks: list[Any], **fields: An
 
 def bare(torch: str, library: str, version: str, outcome: Outcome, reason: str | None) -> Any:
     """Return a cell that never came to its checks: each is there, and not run."""
-    unknown = {"torch_build": None, "cuda": None, "gpu_archs": [], "distributions": {}}
+    unknown = {"torch_build": None, "cuda": None, "distributions": {}}
+    unknown |= {"gpu_archs": [], "load_variables": []}
     verdict = {"outcome": outcome.value, "reason": reason, "seconds": {}}
     missed = {"outcome": Outcome.NOT_RUN, "edition": "auto", "library": library}
     checks = [check(CHECKPOINTS[library], policy, **missed) for policy in POLICIES]
@@ -148,6 +180,17 @@ def _ultralytics(torch: str, version: str) -> Any:
     return cell(torch, "ultralytics", version, checks, why=why.get(version, "the newest"))
 
 
+def _pyannote(torch: str, lightning: str) -> Any:
+    """Return a cell of one version that was swept beside two lightnings, with two uses."""
+    checks = [
+        works("pyannote/segmentation", policy, use=use, experiment=use == "mute")
+        for use in ("forward", "read-file", "mute")
+        for policy in ("stock", "strict")
+    ]
+    checks[-1] |= {"outcome": "degraded", "parity": {**PARITY, "cosine": 0.2, "relative_error": 1}}
+    return cell(torch, "pyannote.audio", "3.4.0", checks, beside=f"lightning {lightning}")
+
+
 def _torchaudio(torch: str, version: str, python: str = "3.12") -> Any:
     return cell(torch, "torchaudio", version, [works("torchaudio/wav", "stock")], python=python)
 
@@ -159,20 +202,98 @@ def matrix(**fields: Any) -> dict[str, Any]:
     cells += [_ultralytics(torch, version) for version, torch in pairs]
     cells += [_torchaudio("2.5.1", "2.5.1"), _torchaudio("2.5.1", "2.5.1", python="3.9")]
     cells += [_torchaudio("2.15.0", "2.11.0")]
+    cells += [_pyannote("2.8.0", lightning) for lightning in ("2.5.6", "2.6.6")]
+    return answered(
+        {
+            "schema": 1,
+            "run": "2026-11-20T1031",
+            "started": "2026-11-20T10:31:04+00:00",
+            "finished": "2026-11-20T11:12:40+00:00",
+            "complete": True,
+            "frozen_at": "2026-11-20T10:31:00+00:00",
+            "edition": "auto",
+            "selection": {"torch": [], "library": []},
+            "notes": [
+                "PyTorch's own index could not be reached: torch came from the package index."
+            ],
+            "torch": list(TORCH),
+            "cells": cells,
+            "stacks": [stack("conflicts", Outcome.PASS), stack("agrees", Outcome.UNAVAILABLE)],
+            **fields,
+        }
+    )
+
+
+def answered(matrix: dict[str, Any]) -> dict[str, Any]:
+    """Return a matrix with what its cells answer to made-up claims and shims."""
     return {
-        "schema": 1,
-        "run": "2026-11-20T1031",
-        "started": "2026-11-20T10:31:04+00:00",
-        "finished": "2026-11-20T11:12:40+00:00",
-        "complete": True,
-        "frozen_at": "2026-11-20T10:31:00+00:00",
-        "edition": "auto",
-        "selection": {"torch": [], "library": []},
-        "notes": ["PyTorch's own index could not be reached: torch came from the package index."],
-        "torch": list(TORCH),
-        "cells": cells,
-        **fields,
+        **matrix,
+        "claims": judged(CLAIMS, matrix["cells"]),
+        "shims": retirement.shims(matrix, [Hydra(), Gone()]),
+        "allowlists": retirement.allowlists(matrix, ROWS),
     }
+
+
+def stack(said: str, outcome: Outcome) -> dict[str, Any]:
+    """Return a stack as matrix.json holds it."""
+    works = outcome is Outcome.PASS
+    return {
+        "id": f"gradio-{outcome.value}",
+        "said": said,
+        "said_by": "a guide",
+        "why": "they ask for different typer",
+        "python": "3.11",
+        "requirements": ["gradio==5.*", "typer"],
+        "outcome": outcome.value,
+        "reason": None if works else "Because gradio==5.0 depends on typer>=0.12, it conflicts.",
+        "resolved": {"gradio": "5.9.1", "typer": "0.15.1"} if works else {},
+        "seconds": 1.5,
+    }
+
+
+_YOLO = Of(("ultralytics/yolov8n",), "ultralytics", "==8.1.0", policies=("stock",))
+CLAIMS = (
+    Claim(
+        "yolo",
+        "YOLOv8 needs torch 2.5",
+        "a guide",
+        (
+            Part("it works there", dataclasses.replace(_YOLO, torch="==2.5.*"), (Finding(WORKS),)),
+            Part("and not later", dataclasses.replace(_YOLO, torch=">2.6"), (Finding(("fail",)),)),
+        ),
+    ),
+    Claim(
+        "mute",
+        "without sound nothing changes",
+        "an issue",
+        (
+            Part(
+                "the output stays within 1%",
+                Of(("pyannote/*",), use="mute", policies=("stock", "strict")),
+                (Finding(error_at_most=0.01),),
+                note="ten times the tolerance",
+            ),
+            Part("and the model was trained", note="no sweep sees that"),
+        ),
+    ),
+    Claim(
+        "old",
+        "torch 2.3 works",
+        "a guide",
+        (Part("so", Of(("*",), torch="<2.5"), (Finding(RUNS),)),),
+    ),
+    Claim(
+        "variable",
+        "a variable switches it off",
+        "a guide",
+        (Part("torch names it", Of(library="torchaudio"), (Finding(reads="TORCH_SAFE"),)),),
+    ),
+)
+ROWS = (
+    Checkpoint("ultralytics/yolov8n", "ultralytics", "", globals=GLOBALS),
+    Checkpoint("ultralytics/yolo11n", "ultralytics", "", globals=("builtins.getattr", "os.system")),
+    Checkpoint("torchaudio/wav", "torchaudio", "", globals=("nobody.asks",)),
+)
 
 
 def record_fields() -> set[str]:

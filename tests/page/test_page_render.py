@@ -123,7 +123,9 @@ def test_a_row_has_the_policies_that_its_checks_ran_under(matrix):
 def test_a_pair_that_is_not_in_the_plan_is_empty_and_not_a_verdict(matrix, page):
     columns = {cell["torch"] for cell in matrix["cells"] if cell["library"] == "torchaudio"}
     empty = ParsedPage(page).named("td", "none")
-    assert len(empty) == len(matrix["torch"]) - len(columns) == 5
+    assert len(matrix["torch"]) - len(columns) == 5
+    beside_lightning = 6 * 2 * 3  # columns without a cell, sets, uses
+    assert len(empty) == 5 + beside_lightning
     assert not ParsedPage(render(matrix | {"cells": matrix["cells"][:7]})).named("td", "none")
 
 
@@ -211,7 +213,7 @@ def test_an_incomplete_run_says_so_in_its_title_and_first():
     page = render(synthetic_matrix.matrix(complete=False, finished=None))
     text_ = ParsedPage(page).text
     assert "(incomplete)</title>" in page
-    assert "Incomplete run. 30 of 31 cells have a result." in text_
+    assert "Incomplete run. 32 of 33 cells have a result." in text_
     assert text_.index("Incomplete run.") < text_.index("Finished not yet")
 
 
@@ -236,14 +238,16 @@ def test_counts_are_of_checks_and_of_cells(matrix):
     tallies = {tally.outcome: tally for tally in view.View(matrix).tallies}
     assert sum(tally.cells for tally in tallies.values()) == len(matrix["cells"])
     apart = ("unavailable", "infra", "not-run")
-    checks = sum(len(c["checks"]) for c in matrix["cells"] if c["outcome"] not in apart)
+    ran = [c for c in matrix["cells"] if c["outcome"] not in apart]
+    checks = sum(not check["experiment"] for c in ran for check in c["checks"])
     assert sum(tally.checks for tally in tallies.values()) == checks
     assert (tallies["crash"].checks, tallies["crash"].cells) == (1, 1)
     assert (tallies["unavailable"].checks, tallies["unavailable"].cells) == (0, 1)
 
 
 def test_each_environment_lists_its_distributions(parsed):
-    assert len([tag for tag, _ in parsed.tags if tag == "details"]) == 31
+    folded = [a for tag, a in parsed.tags if tag == "details" and "class" not in a]
+    assert len(folded) == 33
     assert "torch 2.5.1+cu128 CUDA 12.8 GPU architectures sm_75 sm_90 sm_120" in parsed.text
     assert "filelock 3.29.0" in parsed.text
 
@@ -291,3 +295,105 @@ def test_a_verdict_is_reproduced_with_its_policy_and_edition():
     page = render(synthetic_matrix.matrix(edition="replica"))
     words = "py3.12-torch2.5.1-ultralytics8.1.0 --policy strict --edition replica"
     assert f"nox -s cell -- {words}</pre>" in page
+
+
+def test_a_use_and_a_set_beside_another_have_rows_of_their_own(matrix, parsed):
+    (section,) = (s for s in view.View(matrix).sections if s.library == "pyannote.audio")
+    rows = [(row.versions, row.beside, row.use, row.experiment) for row in section.rows]
+    uses = [("", False), ("read-file", False), ("mute", True)]
+    sets = ("lightning 2.5.6", "lightning 2.6.6")
+    assert rows == [(("3.4.0",), beside, *use) for beside in sets for use in uses]
+    assert "3.4.0 beside lightning 2.6.6 mute experiment, not counted" in parsed.text
+
+
+def test_a_use_is_named_with_its_checkpoint_where_the_library_has_several(matrix):
+    cells = [cell for cell in matrix["cells"] if cell["library"] == "pyannote.audio"]
+    cells[0]["checks"][0]["checkpoint"] = "pyannote/another"
+    assert "pyannote/ segmentation · read-file" in ParsedPage(render(matrix)).text
+
+
+def test_an_experiment_is_not_counted(matrix):
+    cells = [cell for cell in matrix["cells"] if cell["beside"] == "lightning 2.5.6"]
+    tallies = {t.outcome: t.checks for t in view.View(matrix | {"cells": cells}).tallies}
+    assert (tallies["pass"], tallies["degraded"]) == (4, 0)
+
+
+@pytest.mark.parametrize(
+    ("starts", "part"),
+    [
+        (
+            ("≈ degraded under strict", "lightning 2.5.6"),
+            "used for mute, an experiment that only tests a claim",
+        ),
+        (
+            ("≈ degraded under strict", "lightning 2.5.6"),
+            "drift cosine 0.200000, relative error 1, against torch 2.5.1 under stock",
+        ),
+        (("✓ pass", "ultralytics"), "drift cosine 0.999999, relative error 1.2e-06, against"),
+        (("✓ pass", "read-file"), "pyannote.audio 3.4.0 beside lightning 2.5.6 on torch 2.8.0"),
+    ],
+)
+def test_details_say_what_was_done_and_how_far_the_output_is(matrix, starts, part):
+    assert part in one(matrix, *starts)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "✓ holds YOLOv8 needs torch 2.5 a guide 2 of 2 parts tested ✓ holds it works there agrees: "
+        "ultralytics/yolov8n (replica) under stock: ✓ pass 1 cell py3.12-torch2.5.1-ultralytics",
+        "✕ refuted without sound nothing changes an issue 1 of 2 parts tested ✕ refuted the output "
+        "stays within 1% (ten times the tolerance) contradicts: pyannote/segmentation · mute "
+        "(replica) under strict: ≈ degraded relative error 1 2 cells",
+        "○ untested and the model was trained (no sweep sees that)",
+        "○ untested torch 2.3 works a guide 0 of 1 part tested",
+        "✕ refuted torch names it contradicts: torch has TORCH_FORCE_WEIGHTS_ONLY_LOAD 3 cells",
+        "Claims 1 holds, 2 refuted, 1 untested",
+    ],
+)
+def test_a_claim_is_shown_with_its_verdict_and_evidence(parsed, words):
+    assert words in parsed.text
+
+
+def test_evidence_opens_the_details_of_its_check(matrix, page):
+    part = page.split('id="claim-mute"')[1].split("</tr>")[0]
+    named = ParsedPage(f"<table><tr{part}</tr></table>").named("button", "link")
+    marks = {mark.id: mark for mark in view.View(matrix).marks}
+    found = [marks[button["popovertarget"]] for button in named]
+    assert {mark.check["use"] for mark in found} == {"mute"}
+    assert [mark.policy for mark in found] == ["strict", "strict", "stock", "stock"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "hydra what hydra 1.0 declares To be retired when hydra declares it otherwise. 5 cells "
+        "need this; 1 cell yet to say needed by 5 cells py3.10-torch2.5.1-fairseq0.12.2",
+        "backends what hydra 1.0 declares To be retired when hydra declares it otherwise. "
+        "no cell needs this any more (3 cells could have)",
+    ],
+)
+def test_a_shim_is_shown_with_the_cells_that_need_it(parsed, words):
+    assert words in parsed.text
+
+
+def test_an_allow_list_is_shown_with_the_cells_that_need_it(parsed):
+    assert "20 cells need this; 1 cell yet to say needed by 20 cells" in parsed.text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "✓ pass gradio==5.* typer Python 3.11 2 packages gradio 5.9.1 typer 0.15.1 conflicts: they"
+        " ask for different typer a guide",
+        "∅ unavailable gradio==5.* typer Python 3.11 the resolver's words Because gradio==5.0",
+    ],
+)
+def test_a_stack_is_shown_with_the_resolvers_words(parsed, words):
+    assert words in parsed.text
+
+
+def test_what_a_run_has_none_of_has_no_section(matrix):
+    none = {key: [] for key in ("claims", "shims", "allowlists", "stacks")}
+    ids = ParsedPage(render(matrix | none)).ids
+    assert not {"claims", "shims", "allow-lists", "stacks"} & set(ids)

@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 import synthetic_matrix
 
+from matrix.claims import Verdict
 from pytest_torchcompat.checkpoints.catalogue import Edition
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.policies import Policy
@@ -72,6 +73,13 @@ def test_a_check_without_one_of_its_keys_is_refused(matrix, key):
         (("cells", 0, "checks", 0, "globals"), "fairseq.data.dictionary.Dictionary"),
         (("cells", 0, "checks", 0, "benchmark", "median"), "42 ms"),
         (("cells", 0, "checks", 0, "fingerprint", "shape"), [1.5]),
+        (("cells", 0, "checks", 0, "parity", "relative_error"), "none"),
+        (("claims", 0, "verdict"), "true"),
+        (("claims", 0, "parts", 0, "evidence", 0, "cells"), "all"),
+        (("claims", 0, "parts"), []),
+        (("shims", 0, "retired"), "no"),
+        (("allowlists", 0, "needed_by"), None),
+        (("stacks", 0, "outcome"), "fail"),
     ],
 )
 def test_a_broken_matrix_is_refused(matrix, where, value):
@@ -94,6 +102,7 @@ def test_the_schema_has_the_keys_of_a_record():
         (CHECK["properties"]["stage"]["enum"][:-1], Stage),
         (CHECK["properties"]["policy"]["enum"], Policy),
         (CHECK["properties"]["edition"]["enum"][:-1], Edition),
+        (SCHEMA["$defs"]["verdict"]["enum"], Verdict),
     ],
 )
 def test_the_schema_has_the_words_of_the_package(found, kind):
