@@ -45,11 +45,11 @@ class Record:
     edition: str
     policy: str
     outcome: Outcome
-    use: str = FORWARD
-    experiment: bool = False
     library: str = ""
     sha256: str = ""
     device: str = "cpu"
+    use: str = FORWARD
+    experiment: bool = False
     shims: tuple[str, ...] = ()
     stage: Stage | None = None
     exception: str | None = None

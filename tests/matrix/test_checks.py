@@ -34,7 +34,9 @@ def test_a_file_whose_sha256_no_row_states_is_allowlisted_and_not_executed(pytes
     policies = ("patched", "allowlisted")
     request = {
         "library": "torch",
-        "checks": [{"checkpoint": "my/voice", "policy": policy} for policy in policies],
+        "checks": [
+            {"checkpoint": "my/voice", "use": "forward", "policy": policy} for policy in policies
+        ],
         "files": {"my/voice": given},
     }
     (pytester.path / "request.json").write_text(json.dumps(request))

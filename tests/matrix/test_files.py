@@ -96,4 +96,5 @@ def test_what_cannot_be_had_is_told_and_keeps_nothing_else_back(plan):
 
 
 def test_a_planned_check_is_plain_data():
-    assert PlannedCheck("a/b", "strict").to_dict() == {"checkpoint": "a/b", "policy": "strict"}
+    planned = PlannedCheck("a/b", "strict", "stream").to_dict()
+    assert planned == {"checkpoint": "a/b", "policy": "strict", "use": "stream"}

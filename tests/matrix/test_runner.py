@@ -160,7 +160,7 @@ def test_only_the_checks_without_a_record_are_asked_for(folder, stub_cell):
     assert request == {
         "library": "ultralytics",
         "version": "8.1.0",
-        "checks": [{"checkpoint": "works", "policy": "stock"}],
+        "checks": [{"checkpoint": "works", "policy": "stock", "use": "forward"}],
         "files": {},
     }
 
@@ -303,7 +303,7 @@ def test_a_killed_run_keeps_its_checks_and_goes_on_with_the_rest(program, folder
     assert "2/2  second" in output
     assert folder.cell("first").result.stat().st_mtime_ns == first
     request = json.loads(folder.cell("second").request.read_text())
-    assert request["checks"] == [{"checkpoint": "meets", "policy": "stock"}]
+    assert request["checks"] == [{"checkpoint": "meets", "policy": "stock", "use": "forward"}]
     assert is_complete(folder) is True
     assert folder.page.read_text().startswith("<!")
 

@@ -54,10 +54,9 @@ def world_of(index, monkeypatch, free_port):
     for version in ("2.5.1", "2.6.0"):
         index.wheel("torch", version, tag="cp312-cp312-any")
         index.wheel("torchaudio", version, tag="cp312-cp312-any")
-    index.wheel("ultralytics", "8.4.190")
-    index.wheel("coqui-tts", "0.28.0")
-    index.wheel("pyannote-audio", "4.0.7")
-    index.wheel("fairseq", "0.12.2")
+    named = {row.name for row in axes.LIBRARIES} - {"torch", "torchaudio"}
+    for name in sorted(named):
+        index.wheel(name.replace(".", "-").lower(), "1.0")
     return index
 
 

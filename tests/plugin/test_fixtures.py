@@ -209,7 +209,9 @@ def test_a_second_forward_pass_in_one_test_is_timed_as_well(own, monkeypatch):
     assert checks(own)["strict"]["outcome"] == "pass"
 
 
-SHIM = OWN + """
+SHIM = (
+    OWN
+    + """
 import contextlib
 from pytest_torchcompat import shim
 
@@ -236,6 +238,7 @@ def needs_flag(self, checkpoint, path):
 Library.load = needs_flag
 NEEDED = True
 """
+)
 
 
 @pytest.mark.parametrize(
