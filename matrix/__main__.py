@@ -8,6 +8,7 @@ import json
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -238,13 +239,30 @@ def _run(plan: Plan, folder: RunFolder, cells: Sequence[PlannedCell], jobs: int)
     done = len(plan.cells) - len(cells)
     sweep = _sweep(plan, folder)
     beside = resolved_beside(plan.stacks, folder, sweep.processes, plan.frozen_at)
+    page = _Page(plan, folder)
     with Reporter(Console(), done, len(plan.cells), jobs) as reporter, beside:
 
         def finished(cell: PlannedCell, result: CellResult) -> None:
             reporter.finished(cell, result, folder.cell(cell.id).records())
-            _render(plan, folder)
+            page.grow()
 
         run_cells(sweep, cells, jobs, finished)
+
+
+class _Page:
+    """The page of a run that goes on; it takes a tenth of the time at most."""
+
+    def __init__(self, plan: Plan, folder: RunFolder) -> None:
+        self._plan, self._folder = plan, folder
+        self._due = time.monotonic()
+
+    def grow(self) -> None:
+        """Render, unless that was done just before: of a large run it takes seconds."""
+        start = time.monotonic()
+        if start >= self._due:
+            _render(self._plan, self._folder)
+            now = time.monotonic()
+            self._due = now + 9 * (now - start)
 
 
 def _sweep(plan: Plan, folder: RunFolder, *, show: bool = False) -> Sweep:

@@ -7,12 +7,10 @@ other environment of the machine has the edit too.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,17 +20,14 @@ from typing import Protocol
 
 from packaging.version import Version
 
-from matrix import axes
+from matrix import axes, byte_code
+from matrix.byte_code import ByteCode
 from matrix.interpreters import find
 from matrix.plan import PlannedCell
 from matrix.processes import Finished, Processes, uv, uv_cache
 from matrix.releases import IndexUnreachableError, Releases
 from matrix.verdicts import BuildError, NoEnvironment, classify, no_interpreter, trimmed
 from pytest_torchcompat.outcome import Outcome
-
-# Lists change as the index does, and byte code takes 80 MB a list: a week serves the runs that are
-# repeated, in seconds.
-BYTE_CODE_KEPT = 7 * 24 * 3600.0
 
 # Where PyTorch's index serves torch, its files may have no upload time, and uv would leave them
 # out. torch is pinned and the others follow it, so that they need no date.
@@ -152,9 +147,8 @@ class UvEnvironments:
     def _prune(self) -> None:
         """Delete what a killed sweep left, and byte code that no cell has had for a while."""
         shutil.rmtree(self.settings.work / "envs", ignore_errors=True)
-        for folder in (self.settings.work / "pycache").glob("*"):
-            if folder.stat().st_mtime < time.time() - BYTE_CODE_KEPT:
-                shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self.settings.work / "pycache", ignore_errors=True)
+        byte_code.prune(self.settings.work / "byte-code")
 
     def create(self, cell: PlannedCell) -> Environment | NoEnvironment:
         """Build a cell's environment."""
@@ -172,7 +166,7 @@ class UvEnvironments:
         done = self._installed(cell, self._install(cell, executable, links))
         if done.returncode != 0:
             return classify(done.output)
-        return self._described(executable)
+        return self._described(cell, executable)
 
     def _installed(self, cell: PlannedCell, command: list[str]) -> Finished:
         """
@@ -209,6 +203,9 @@ class UvEnvironments:
         """
         path = self._path(cell)
         if path.exists():
+            shared = self._byte_code(cell)
+            shared.keep()
+            shared.delete()
             grave = Path(tempfile.mkdtemp(dir=self._trash()))
             path.rename(grave / path.name)
             self._deleting.submit(shutil.rmtree, grave, ignore_errors=True)
@@ -221,17 +218,17 @@ class UvEnvironments:
     def _path(self, cell: PlannedCell) -> Path:
         return self.settings.work / "envs" / cell.id
 
-    def _described(self, executable: Path) -> Environment | NoEnvironment:
+    def _described(self, cell: PlannedCell, executable: Path) -> Environment | NoEnvironment:
         done = self.processes.run(uv("pip", "freeze", "-q", "-p", str(executable)))
         if done.returncode != 0:
             return classify(done.output)
-        # Byte code is matched by time and size, and files of other versions may carry the same: a
-        # folder of it serves one exact list.
-        key = hashlib.sha256(done.output.encode()).hexdigest()[:16]
-        byte_code = self.settings.work / "pycache" / key
-        byte_code.mkdir(parents=True, exist_ok=True)
-        os.utime(byte_code)  # in use: see _prune
-        return Environment(executable, installed(done.output), byte_code)
+        shared = self._byte_code(cell)
+        shared.lay_out()
+        return Environment(executable, installed(done.output), shared.prefix)
+
+    def _byte_code(self, cell: PlannedCell) -> ByteCode:
+        work, packages = self.settings.work, f"lib/python{cell.python}/site-packages"
+        return ByteCode(work / "byte-code", work / "pycache" / cell.id, self._path(cell) / packages)
 
     def _install(self, cell: PlannedCell, executable: Path, links: Path | None) -> list[str]:
         command = uv("pip", "install", "-p", str(executable), *self._frozen(cell))
