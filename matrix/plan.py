@@ -12,7 +12,7 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from matrix import axes
+from matrix import axes, pairing
 from matrix.axes import Companion, Library, Swept
 from matrix.releases import IndexUnreachableError, Release, Releases
 from matrix.stacks import Stack
@@ -214,14 +214,14 @@ def newest_patches(releases: Iterable[Release], floor: str) -> list[Release]:
     newest: dict[str, Release] = {}
     for release in sorted(releases, key=lambda release: Version(release.version)):
         if Version(release.version) >= Version(floor):
-            newest[axes.minor(release.version)] = release
+            newest[pairing.minor(release.version)] = release
     return list(newest.values())
 
 
 def run_order(versions: Sequence[str]) -> list[str]:
     """Return torch versions boundary first, then the newest final one, then the rest."""
     final = [version for version in versions if not Version(version).is_prerelease]
-    first = [version for version in versions if axes.minor(version) in axes.BOUNDARIES]
+    first = [version for version in versions if pairing.minor(version) in axes.BOUNDARIES]
     first += [version for version in final[-1:] if version not in first]
     return first + [version for version in versions if version not in first]
 
@@ -319,7 +319,7 @@ def _selected_torches(torches: list[Release], selection: Selection) -> list[Rele
 def _is_named(version: str, name: str) -> bool:
     if name == axes.NIGHTLY:
         return Version(version).is_devrelease
-    return name in (version, axes.minor(version))
+    return name in (version, pairing.minor(version))
 
 
 @dataclass(frozen=True)
@@ -375,7 +375,7 @@ def _reachable(row: Library, world: World) -> Iterator[Swept]:
 
 
 def _paired_release(library: Library, torch: str, world: World) -> Release:
-    specifier = SpecifierSet(axes.SPECIFIERS[library.name](torch) or "")
+    specifier = SpecifierSet(pairing.SPECIFIERS[library.name](torch) or "")
     found = [r for r in world.releases.of(library.name) if specifier.contains(r.version)]
     return found[-1] if found else Release(torch)
 
@@ -412,7 +412,7 @@ def _cell(
         why=f"{swept.why}; {why_python}",
         requirements=requirements(row, swept, release.version, torch.version),
         excludes=_named((*row.excludes, *swept.excludes)),
-        constraints=axes.constraints(torch.version),
+        constraints=pairing.constraints(torch.version),
         checks=tuple(_checks(row, policies, world.catalogue)),
     )
 
@@ -423,7 +423,7 @@ def requirements(row: Library, swept: Swept, version: str, torch: str) -> tuple[
     # A library that is torch itself is named once.
     pinned = dict.fromkeys((f"torch=={torch}", library))
     companions = _named((*row.companions, *swept.companions))
-    return (*pinned, *axes.paired_requirements(row, torch), *companions)
+    return (*pinned, *pairing.requirements(row.pairs, torch), *companions)
 
 
 def _named(companions: Iterable[Companion]) -> tuple[str, ...]:

@@ -21,8 +21,9 @@ PLUGIN_FLOORS = (
     "commands plugin",
 )
 MATRIX_FLOORS = (
-    "axes claims processes store interpreters releases retirement stacks stacks_data verdicts page",
-    "claims_data plan",
+    "axes byte_code interpreters page pairing processes releases store verdicts",
+    "claims retirement stacks",
+    "claims_data plan stacks_data",
     "environments disk files outside",
     "runner compare replicas",
     "progress",

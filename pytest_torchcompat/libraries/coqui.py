@@ -13,9 +13,9 @@ from pytest_torchcompat.checkpoints.catalogue import REPLICAS, Checkpoint
 from pytest_torchcompat.errors import MismatchError, MissingFileError, unknown_name
 
 SAMPLE_RATE = 22050
-SECONDS = 2
+SECONDS = 1
 TOKENS = 16
-CODES = 16
+CODES = 4
 
 SPOKEN = "hello, how are you today?"
 LANGUAGE = "en"

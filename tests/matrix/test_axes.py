@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from matrix import axes
+from matrix import axes, pairing
 from matrix.plan import opened
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import UnknownNameError
@@ -26,39 +26,39 @@ PAIRS = [
 
 @pytest.mark.parametrize(("torch", "fits", "differs"), [pair[:3] for pair in PAIRS])
 def test_torchaudio_follows_torch_up_to_its_last_minor(torch, fits, differs):
-    specifier = SpecifierSet(axes.torchaudio_specifier(torch))
+    specifier = SpecifierSet(pairing.torchaudio_specifier(torch))
     assert specifier.contains(fits)
     assert not specifier.contains(differs)
 
 
 @pytest.mark.parametrize(("torch", "fits", "differs"), [(p[0], *p[3:]) for p in PAIRS])
 def test_torchcodec_is_the_one_built_for_torch(torch, fits, differs):
-    specifier = SpecifierSet(axes.torchcodec_specifier(torch))
+    specifier = SpecifierSet(pairing.torchcodec_specifier(torch))
     assert specifier.contains(fits)
     assert not specifier.contains(differs)
 
 
 def test_torchcodec_is_asked_for_where_torchaudio_reads_through_it():
     row = axes.library("torchaudio")
-    asked = {torch: axes.paired_requirements(row, torch) for torch in ("2.8.0", "2.9.1")}
+    asked = {torch: pairing.requirements(row.pairs, torch) for torch in ("2.8.0", "2.9.1")}
     assert asked == {"2.8.0": (), "2.9.1": ("torchcodec>=0.8,<0.10",)}
 
 
 def test_what_goes_with_torch_is_bounded_wherever_it_is_installed():
-    assert "torchcodec>=0.6,<0.8" in axes.constraints("2.8.0")
-    assert "torchaudio==2.8.0" in axes.constraints("2.8.0")
+    assert "torchcodec>=0.6,<0.8" in pairing.constraints("2.8.0")
+    assert "torchaudio==2.8.0" in pairing.constraints("2.8.0")
 
 
 def test_a_nightly_torch_lets_the_resolver_look_at_nightlies_of_torchvision():
-    assert SpecifierSet(axes.torchvision_specifier("2.16.0.dev20261119")).contains("0.30.0.dev1")
-    assert axes.torchvision_specifier("2.15.0") is None
+    assert SpecifierSet(pairing.torchvision_specifier("2.16.0.dev20261119")).contains("0.30.0.dev1")
+    assert pairing.torchvision_specifier("2.15.0") is None
 
 
 def test_transformers_stays_below_5_where_torch_is_too_old_for_it():
-    assert SpecifierSet(axes.transformers_specifier("2.5.1")).contains("4.57.6")
-    assert not SpecifierSet(axes.transformers_specifier("2.5.1")).contains("5.0.0")
-    assert axes.transformers_specifier("2.6.0") is None
-    assert axes.transformers_specifier("2.16.0.dev20261119") is None
+    assert SpecifierSet(pairing.transformers_specifier("2.5.1")).contains("4.57.6")
+    assert not SpecifierSet(pairing.transformers_specifier("2.5.1")).contains("5.0.0")
+    assert pairing.transformers_specifier("2.6.0") is None
+    assert pairing.transformers_specifier("2.16.0.dev20261119") is None
 
 
 def test_every_library_of_the_axes_has_an_adapter_and_checkpoints():
