@@ -21,9 +21,9 @@ PLUGIN_FLOORS = (
     "commands plugin",
 )
 MATRIX_FLOORS = (
-    "axes byte_code interpreters page pairing processes releases store verdicts",
-    "claims retirement stacks",
-    "claims_data plan stacks_data",
+    "axes byte_code claims interpreters pairing processes releases store verdicts",
+    "retirement stacks",
+    "claims_data page plan stacks_data",
     "environments disk files outside",
     "runner compare replicas",
     "progress",
