@@ -290,10 +290,11 @@ def _render(plan: Plan, folder: RunFolder) -> dict[str, Any]:
 
 def _stopped(plan: Plan, folder: RunFolder, root: Path) -> str:
     left = len(unfinished(plan, folder))
+    rest = f"the other {left}" if left else "the stacks"
     elsewhere = str(root) if root != RUNS else ""
     command = commands.go_on(plan.selection.to_dict(), plan.edition, elsewhere)
     kept = _cells(len(plan.cells) - left)
-    return f"Stopped. {kept} kept; {command} goes on with the other {left}."
+    return f"Stopped. {kept} kept; {command} goes on with {rest}."
 
 
 def _cells(count: int) -> str:
@@ -359,12 +360,7 @@ def _plan_with(options: argparse.Namespace) -> Plan:
 
 def show_shims(options: argparse.Namespace) -> int:
     """Print which cells of a run need each shim and each entry of the allow-lists."""
-    matrix = read_json(_merged(options).matrix)
-    found = {
-        "run": matrix["run"],
-        "shims": retirement.shims(matrix, SHIMS),
-        "allowlists": retirement.allowlists(matrix, catalogue()),
-    }
+    found = _needs(_merged(options))
     if options.json:
         print(json.dumps(found, indent=1))
         return 0
@@ -374,6 +370,22 @@ def show_shims(options: argparse.Namespace) -> int:
     for entry in found["allowlists"]:
         _show_need(f"{entry['checkpoint']} allows {_several(entry['globals'])}", entry)
     return 0
+
+
+def _needs(folder: RunFolder) -> dict[str, Any]:
+    matrix = read_json(folder.matrix)
+    try:
+        return {
+            "run": matrix["run"],
+            "shims": retirement.shims(matrix, SHIMS),
+            "allowlists": retirement.allowlists(matrix, catalogue()),
+        }
+    except (KeyError, TypeError, AttributeError) as error:
+        message = (
+            f"{folder.matrix} is not of the form that is read here ({error!r}); `python -m matrix "
+            f"render {folder.path}` writes it anew"
+        )
+        raise RecordError(message) from error
 
 
 def _several(names: Sequence[str]) -> str:

@@ -3,13 +3,15 @@ Byte code that cells share, by the hash of each source.
 
 An environment is new and has none, and compiling what torch and a library import takes longer than
 all checks. Python takes byte code for a file's own where time and size agree, and wheels' files may
-agree in both with other contents. The hashes that an installer writes down tell them apart.
+agree in both with other contents. The hashes that an installer writes down tell them apart; those
+of Python's own library are computed, for patch releases may lie at one place with one time.
 """
 
 from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import hashlib
 import os
 import shutil
@@ -37,19 +39,14 @@ class ByteCode:
 
     def lay_out(self) -> None:
         """Link what the store has of the installed sources."""
-        made: set[Path] = set()
         for kept, used in self._pairs():
             if kept.exists():
-                if used.parent not in made:
-                    used.parent.mkdir(parents=True, exist_ok=True)
-                    made.add(used.parent)
                 _link(kept, used)
 
     def keep(self) -> None:
         """Link what was compiled in this environment into the store."""
         for kept, used in self._pairs():
             if used.exists() and not kept.exists():
-                kept.parent.mkdir(parents=True, exist_ok=True)
                 _link(used, kept)
 
     def delete(self) -> None:
@@ -69,18 +66,22 @@ class ByteCode:
 
 def _installed(packages: Path) -> Iterator[tuple[Path, str]]:
     """Yield the sources that packages installed, and their hashes."""
+    found: dict[str, set[str]] = {}
     for record in packages.glob("*.dist-info/RECORD"):
         with record.open(encoding="utf-8", newline="") as file:
             for row in csv.reader(file):
                 # A script of the environment's own lies outside, and names its interpreter.
                 if row and row[0].endswith(".py") and not row[0].startswith("."):
-                    kind, _, digest = row[1].partition("=")
-                    if kind == "sha256":
-                        yield packages / row[0], digest
+                    found.setdefault(row[0], set()).update(row[1:2])
+    for name, hashes in found.items():
+        kind, _, digest = "".join(hashes).partition("=")
+        # Of two packages with one file nobody knows whose is there.
+        if len(hashes) == 1 and kind == "sha256":
+            yield packages / name, digest
 
 
 def _standard(packages: Path) -> Iterator[tuple[Path, str]]:
-    """Yield the sources of Python's own library: of one place they are the same in each cell."""
+    """Yield the sources of Python's own library, and their hashes."""
     settings = packages.parents[2] / "pyvenv.cfg"
     lines = settings.read_text("utf-8").splitlines() if settings.exists() else []
     home = next((line.partition("=")[2].strip() for line in lines if line.startswith("home")), "")
@@ -88,12 +89,20 @@ def _standard(packages: Path) -> Iterator[tuple[Path, str]]:
     for folder, within, names in os.walk(Path(home).parent / "lib" / packages.parent.name):
         within[:] = [name for name in within if name not in ("site-packages", "test")]
         for source in (Path(folder, name) for name in names if name.endswith(".py")):
-            yield source, hashlib.sha256(str(source).encode()).hexdigest()
+            with contextlib.suppress(OSError):  # a link to nothing
+                yield source, _hash(source, source.stat().st_ctime_ns)
+
+
+@functools.cache
+def _hash(source: Path, _changed: int) -> str:
+    return hashlib.sha256(source.read_bytes()).hexdigest()
 
 
 def _link(source: Path, target: Path) -> None:
-    # Another cell may be as far; and a file system may have no room for more links to one file.
+    # Another cell may be as far; a file system may have no links, or no room. It is only slower.
     with contextlib.suppress(OSError):
+        if not target.parent.is_dir():
+            target.parent.mkdir(parents=True, exist_ok=True)
         os.link(source, target)
 
 

@@ -12,17 +12,18 @@ from packaging.version import Version
 from matrix import axes, retirement
 from matrix.claims import judged
 from matrix.claims_data import CLAIMS
-from matrix.plan import Plan, PlannedCell
+from matrix.plan import Plan, PlannedCell, PlannedCheck
 from matrix.stacks import results_of
 from matrix.store import CellFolder, RunFolder
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint
-from pytest_torchcompat.checkpoints.rows import catalogue
+from pytest_torchcompat.checkpoints.rows import ROWS, catalogue
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.record import FORWARD, Record
 from pytest_torchcompat.shim import SHIMS
 
 SCHEMA = 1
 DEFAULT_TOLERANCE = Checkpoint(id="", library="", why="").tolerance
+_EXPERIMENTS = {(row.id, use.name) for row in ROWS for use in row.uses if use.experiment}
 # What a run is asked to fail on with `--fail-on any`: a refusal is a policy doing its work.
 RED = (
     Outcome.DEGRADED,
@@ -122,12 +123,22 @@ def _cell(files: CellFiles, records: Sequence[Record], edition: str) -> dict[str
 def _in_plan_order(cell: PlannedCell, records: Sequence[Record], edition: str) -> list[Record]:
     """Return a record for each planned check, ``not-run`` where there is none, then any others."""
     have = {record.identity: record for record in records}
-    found = []
-    for check in cell.checks:
-        asked = (check.checkpoint, edition, check.policy)
-        not_run = Record(*asked, Outcome.NOT_RUN, use=check.use, library=cell.opened_by)
-        found.append(have.pop(check.identity, not_run))
+    found = [
+        have.pop(check.identity, None) or _not_run(cell, check, edition) for check in cell.checks
+    ]
     return found + sorted(have.values(), key=lambda record: record.identity)
+
+
+def _not_run(cell: PlannedCell, check: PlannedCheck, edition: str) -> Record:
+    return Record(
+        check.checkpoint,
+        edition,
+        check.policy,
+        Outcome.NOT_RUN,
+        use=check.use,
+        library=cell.opened_by,
+        experiment=(check.checkpoint, check.use) in _EXPERIMENTS,
+    )
 
 
 def _most_severe(checks: Sequence[Record]) -> str:
@@ -208,14 +219,15 @@ def drift(fingerprint: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[s
     Return the cosine of two outputs and the relative error of the first, as their projections say.
 
     Both are estimates: the projections on random directions keep lengths and angles, to about an
-    eighth with 32 of them. ``None`` where the shapes differ or a number is not finite.
+    eighth with 32 of them. ``None`` where the shapes differ or a number is not finite, and for the
+    error of what is compared with nothing but zeros.
     """
     ours, theirs = fingerprint["projection"], baseline["projection"]
     unlike = fingerprint["shape"] != baseline["shape"] or len(ours) != len(theirs)
     if unlike or None in [_finite(value) for value in (*ours, *theirs)]:
         return {"cosine": None, "relative_error": None}
     error = relative_drift(ours, theirs)
-    return {"cosine": cosine(ours, theirs), "relative_error": error}
+    return {"cosine": cosine(ours, theirs), "relative_error": _finite(error)}
 
 
 def cosine(ours: Sequence[float], theirs: Sequence[float]) -> float | None:

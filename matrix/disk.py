@@ -63,7 +63,7 @@ def check(cells: Iterable[PlannedCell], work: Path, *, force: bool = False) -> s
     cells = list(cells)
     builds = builds_of(cells)
     free = min(_free_gb(work), _free_gb(uv_cache(Processes()) or work))
-    byte_code = len(cells) * axes.GB_PER_CELL
+    byte_code = len(builds) * axes.GB_OF_BYTE_CODE
     needed = needed_gb(builds) + byte_code
     if needed > free and not force:
         here = builds - not_cached(builds, work)

@@ -52,8 +52,8 @@ class Reporter:
         self._bar.stop()
 
     def count(self, records: Iterable[Record], result: CellResult) -> str:
-        """Count a cell's checks and return them in words."""
-        found = Counter(record.outcome for record in records)
+        """Count a cell's checks, but no experiment, and return them in words."""
+        found = Counter(record.outcome for record in records if not record.experiment)
         if result.outcome:
             found[result.outcome] += 1
         self._counts += found

@@ -40,7 +40,8 @@ def _of_shim(matrix: Mapping[str, Any], shim: Shim) -> dict[str, Any]:
 
 def _word_on_shim(cell: Cell, shim: Shim) -> str | None:
     """Return what a cell says of a shim, ``None`` where it has no say."""
-    checks = [check for check in cell["checks"] if check["library"] in shim.libraries]
+    counted = (check for check in cell["checks"] if not check["experiment"])
+    checks = [check for check in counted if check["library"] in shim.libraries]
     if any(shim.name in check["shims"] for check in checks):
         return "needed_by"
     if not checks or cell["outcome"] == Outcome.UNAVAILABLE.value:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import sys
@@ -257,7 +258,11 @@ def _asked(stack: Stack, processes: Processes, frozen_at: str) -> Finished:
 
 
 def versions(compiled: str) -> dict[str, str]:
-    """Return name and version, or URL, of each line that the resolver printed."""
-    lines = (line.strip() for line in compiled.splitlines())
-    found = [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
-    return {each.name: each.url or str(each.specifier).removeprefix("==") for each in found}
+    """Return name and version, or URL, of each requirement that the resolver printed."""
+    found: dict[str, str] = {}
+    for line in compiled.splitlines():
+        # A user's own settings of uv may ask for hashes: the line then goes on in the next.
+        with contextlib.suppress(InvalidRequirement):
+            each = Requirement(line.strip(" \\"))
+            found[each.name] = each.url or str(each.specifier).removeprefix("==")
+    return found

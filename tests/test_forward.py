@@ -44,6 +44,14 @@ def test_a_known_clock_gives_known_figures(monkeypatch):
     assert len(calls) == forward.WARM_UP + 4
 
 
+def test_what_takes_long_is_warmed_up_once_and_timed_three_times(monkeypatch):
+    ticks = itertools.count(0, 1)
+    monkeypatch.setattr(forward.time, "perf_counter", lambda: next(ticks))
+    calls = []
+    assert forward.measure(lambda: calls.append(1), "cpu")["rounds"] == 3
+    assert len(calls) == 4
+
+
 def test_a_gpu_is_waited_for_before_the_clock_is_read(monkeypatch):
     waited = []
     monkeypatch.setattr(torch.cuda, "synchronize", waited.append)

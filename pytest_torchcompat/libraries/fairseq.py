@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint
+from pytest_torchcompat.errors import unknown_name
 
 SAMPLE_RATE = 16000
 # What no file fills is the same in each run. No replica was saved with this seed: there fairseq
@@ -48,7 +49,10 @@ class Fairseq:
 
     def use(self, name: str, checkpoint: Checkpoint, model: Any, device: str) -> Callable[[], Any]:
         """Return what a use runs: ``masking``, or ``random-pos-conv``."""
-        return {"masking": _masking, "random-pos-conv": _random_pos_conv}[name](model, device)
+        uses = {"masking": _masking, "random-pos-conv": _random_pos_conv}
+        if name not in uses:
+            raise unknown_name("use", name, uses)
+        return uses[name](model, device)
 
 
 def _wave(device: str) -> Any:

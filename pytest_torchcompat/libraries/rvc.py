@@ -18,7 +18,7 @@ DISCRIMINATOR = "rvc/f0d"
 ECHO = "rvc/uvr5-deecho"
 SAMPLE_RATE = 16000
 SECONDS = 2
-FRAMES = 32  # of 10 ms: the synthesizer's time
+FRAMES = 16  # of 10 ms: the synthesizer's time
 WINDOW = 32  # frames; RVC shows a separator 512 at once, which take it ten seconds here
 OTHER_WEIGHTS = "Error(s) in loading state_dict"
 AGGRESSION = 10  # per cent, RVC's own default; of no meaning to a load
@@ -156,7 +156,7 @@ def _pitch(model: Any, device: str) -> Callable[[], Any]:
 
 
 def _voice(model: Any, device: str) -> Callable[[], Any]:
-    """Return a third of a second of speech from features and a rising pitch."""
+    """Return a sixth of a second of speech from features and a rising pitch."""
     import torch
 
     features = _noise(1, FRAMES, model.enc_p.emb_phone.in_features).to(device)

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, Callable
 
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint
+from pytest_torchcompat.errors import unknown_name
 
 LEGACY_API = "torchaudio/legacy-api"
 RESAMPLE = "torchaudio/resample"
+INFO = "info"
 # Names that voice and diarisation code calls, removed in 2.9 (pytorch/audio#3902).
 LEGACY_NAMES = (
     "AudioMetaData",
@@ -26,6 +28,7 @@ FIELDS = ("sample_rate", "num_frames", "num_channels", "bits_per_sample", "encod
 TONE = (16000, 8000, 1, 16, "PCM_S")  # what the file of the legacy API's row is
 OFFSET, FRAMES = 1000, 4000
 SAMPLE_RATE = 16000
+NOT_LOADED = "Could not load libtorchcodec"  # its error says what to do, and it is not the file
 
 
 class Torchaudio:
@@ -63,6 +66,8 @@ class Torchaudio:
 
     def use(self, name: str, checkpoint: Checkpoint, model: Any, device: str) -> Callable[[], Any]:
         """Return what ``info`` says of the file, as numbers: rate, length, channels and bits."""
+        if name != INFO:
+            raise unknown_name("use", name, [INFO])
         return lambda: _numbers(model)
 
 
@@ -100,7 +105,7 @@ def _naming(path: Path) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as error:
-        if str(path) in str(error):
+        if str(path) in str(error) or NOT_LOADED in str(error):
             raise
         message = f"torchaudio cannot read {path}: {error}. Is it a sound file?"
         raise RuntimeError(message) from error

@@ -19,7 +19,8 @@ class Ultralytics:
 
     def import_(self) -> None:
         """Import ultralytics; some versions replace ``torch.load`` as they do."""
-        import ultralytics  # noqa: F401 - the import is the point
+        # By name: from 8.3 on the package alone imports next to nothing.
+        from ultralytics import YOLO  # noqa: F401 - the import is the point
 
     def load(self, checkpoint: Checkpoint, path: Path) -> Any:
         """

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import inspect
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -40,14 +40,15 @@ class IsinNumbers:
 
     @contextlib.contextmanager
     def applied(self) -> Iterator[None]:
-        """Make tensors of the numbers, and leave all else to torch."""
+        """Make tensors of the numbers, on the other's device, and leave all else to torch."""
         import torch
 
         self.lost.clear()
         isin: Any = torch.isin
 
         def tolerant(elements: Any, test_elements: Any, **options: Any) -> Any:
-            tensors = [_tensor(each) for each in (elements, test_elements)]
+            device = _device_of(elements, test_elements)
+            tensors = [_tensor(each, device) for each in (elements, test_elements)]
             return isin(*tensors, **options)
 
         torch.isin = tolerant
@@ -60,18 +61,20 @@ class IsinNumbers:
 
 @contextlib.contextmanager
 def _device_given() -> Iterator[None]:
-    """Let transformers' helper that came to ask for a device do without, where it is imported."""
-    generation: Any = sys.modules.get("transformers.generation.utils")
+    """Let transformers' helper that came to ask for a device do without, where there is one."""
+    generation: Any = None
+    with contextlib.suppress(ImportError):  # without transformers there is nobody to stream
+        generation = importlib.import_module("transformers.generation.utils")
     mixin: Any = getattr(generation, "GenerationMixin", None)
     helper: Any = vars(mixin).get("_get_logits_warper") if mixin else None
     if helper is None:
         yield
         return
 
-    def tolerant(model: Any, generation_config: Any, **options: Any) -> Any:
-        if "device" in inspect.signature(helper).parameters:
+    def tolerant(model: Any, generation_config: Any, *rest: Any, **options: Any) -> Any:
+        if not rest and "device" in inspect.signature(helper).parameters:
             options.setdefault("device", model.device)
-        return helper(model, generation_config, **options)
+        return helper(model, generation_config, *rest, **options)
 
     mixin._get_logits_warper = tolerant  # noqa: SLF001 - there is no other place
     try:
@@ -80,8 +83,12 @@ def _device_given() -> Iterator[None]:
         mixin._get_logits_warper = helper  # noqa: SLF001
 
 
-def _tensor(value: Any) -> Any:
+def _device_of(*values: Any) -> Any:
+    return next((each.device for each in values if hasattr(each, "device")), None)
+
+
+def _tensor(value: Any, device: Any) -> Any:
     import torch
 
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return torch.tensor(value) if is_number else value
+    return torch.tensor(value, device=device) if is_number else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 import types
 
@@ -28,6 +29,16 @@ def test_tensors_and_options_reach_torch_as_they_were():
         assert torch.isin(TOKENS, torch.tensor([1]), invert=True).tolist() == [False, True, True]
         with pytest.raises(TypeError):
             torch.isin(TOKENS, "65")
+
+
+def test_a_number_is_put_where_the_tensor_is(monkeypatch):
+    """A GPU refuses one on the CPU; here the device without memory stands in for it."""
+    monkeypatch.setattr(torch, "isin", lambda *given, **_: [each.device.type for each in given])
+    tokens = torch.ones(3, device="meta")
+    with IsinNumbers().applied():
+        assert torch.isin(elements=tokens, test_elements=65) == ["meta", "meta"]
+        assert torch.isin(elements=65, test_elements=tokens) == ["meta", "meta"]
+        assert torch.isin(elements=65, test_elements=64) == ["cpu", "cpu"]
 
 
 def test_isin_is_put_back_exactly_also_after_an_error():
@@ -58,9 +69,31 @@ def test_a_helper_that_came_to_ask_for_a_device_gets_the_models(transformers):
     with IsinNumbers().applied():
         assert model._get_logits_warper("config") == ("config", "cpu")
         assert model._get_logits_warper("config", device="cuda") == ("config", "cuda")
+        assert model._get_logits_warper("config", "cuda") == ("config", "cuda")
     assert dict(vars(transformers)) == before
     with pytest.raises(TypeError, match="device"):
         model._get_logits_warper("config")
+
+
+def test_applied_before_the_library_is_imported_it_reaches_the_helper_too(tmp_path, monkeypatch):
+    """As printed code is, which stands above the first import."""
+    folder = tmp_path / "transformers" / "generation"
+    folder.mkdir(parents=True)
+    for name in ("__init__.py", "../__init__.py"):
+        (folder / name).touch()
+    (folder / "utils.py").write_text(
+        "class GenerationMixin:\n"
+        "    device = 'cpu'\n"
+        "    def _get_logits_warper(self, config, device): return config, device\n"
+    )
+    names = ("transformers", "transformers.generation", "transformers.generation.utils")
+    for name in names:
+        monkeypatch.setitem(sys.modules, name, None)  # so that what is there now comes back
+        del sys.modules[name]
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with IsinNumbers().applied():
+        mixin = importlib.import_module(names[-1]).GenerationMixin
+        assert mixin()._get_logits_warper("config") == ("config", "cpu")
 
 
 def test_an_older_helper_is_called_as_it_is(transformers):
