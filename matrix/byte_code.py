@@ -15,13 +15,26 @@ import functools
 import hashlib
 import os
 import shutil
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 # Versions come and go as the index does: a week serves the runs that are repeated.
 KEPT = 7 * 24 * 3600.0
+
+# Python overlooks a short write: of a full disk remains byte code that no later import survives.
+_WHOLE = """
+import marshal, sys
+for name in sys.stdin.read().splitlines():
+    try:
+        with open(name, "rb") as file:
+            marshal.loads(file.read()[16:])
+    except Exception:
+        continue
+    print(name)
+"""
 
 
 @dataclass(frozen=True)
@@ -44,10 +57,22 @@ class ByteCode:
                 _link(kept, used)
 
     def keep(self) -> None:
-        """Link what was compiled in this environment into the store."""
-        for kept, used in self._pairs():
-            if used.exists() and not kept.exists():
-                _link(used, kept)
+        """Link what was compiled in this environment, and is whole, into the store."""
+        new = {u: kept for kept, u in self._pairs() if u.exists() and not kept.exists()}
+        for used in self._whole(new) if new else ():
+            _link(used, new[used])
+
+    def _whole(self, compiled: Iterable[Path]) -> list[Path]:
+        """Return those that the environment's own Python can read."""
+        command = [str(self.packages.parents[2] / "bin" / "python"), "-I", "-S", "-c", _WHOLE]
+        names = {str(path): path for path in compiled}
+        try:
+            done = subprocess.run(
+                command, input="\n".join(names), capture_output=True, encoding="utf-8", check=False
+            )
+        except OSError:  # An environment that was not finished.
+            return []
+        return [names[name] for name in done.stdout.splitlines() if name in names]
 
     def delete(self) -> None:
         """Delete the environment's links."""

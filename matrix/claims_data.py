@@ -149,6 +149,7 @@ def _exactly(identifier: str) -> tuple[Part, ...]:
             f"{identifier} pickles {', '.join(names)}, and no other global beyond torch's own",
             Of((identifier,), torch=since, policies=(_STRICT,)),
             (Finding(globals=names),),
+            note="of a replica this says no more than that it was made so: the reference tells",
         ),
         Part(
             "with these registered it loads",
@@ -196,9 +197,17 @@ _RTX_5080 = Claim(
 _ISIN = ("isin-numbers",)
 
 
-def _streaming(transformers: str) -> Of:
+# What transformers 4.41 to 4.43 did to copies of an older ``generate``, one after the other.
+_STREAM_BREAKS = (
+    Finding((_FAIL,), message=r"isin\(\)|_get_logits_warper"),
+    Finding(shims=_ISIN),
+)
+
+
+def _streaming(transformers: str, library: str = "*") -> Of:
     return Of(
         ("coqui/xtts-v2",),
+        library,
         policies=(_PATCHED, _ALLOWLISTED),
         use="stream",
         reached=Stage.FORWARD,
@@ -212,14 +221,21 @@ _STREAMING = Claim(
     "guides for AllTalk",
     (
         Part(
-            "it streams with transformers 4.42.4",
-            _streaming("==4.42.4"),
+            "coqui-tts streams with transformers 4.42.4",
+            _streaming("==4.42.4", "coqui-tts"),
             (Finding(RUNS, without=_ISIN),),
+            _STREAM_BREAKS,
         ),
         Part(
-            "it does not stream with another",
+            "the old TTS streams with it",
+            _streaming("==4.42.4", "TTS"),
+            (Finding(RUNS, without=_ISIN),),
+            _STREAM_BREAKS,
+        ),
+        Part(
+            "with another neither streams",
             _streaming("!=4.42.4"),
-            (Finding((_FAIL,)), Finding(shims=_ISIN)),
+            _STREAM_BREAKS,
             (Finding(RUNS, without=_ISIN),),
         ),
     ),

@@ -123,9 +123,7 @@ def _cell(files: CellFiles, records: Sequence[Record], edition: str) -> dict[str
 def _in_plan_order(cell: PlannedCell, records: Sequence[Record], edition: str) -> list[Record]:
     """Return a record for each planned check, ``not-run`` where there is none, then any others."""
     have = {record.identity: record for record in records}
-    found = [
-        have.pop(check.identity, None) or _not_run(cell, check, edition) for check in cell.checks
-    ]
+    found = [have.pop(check.identity, _not_run(cell, check, edition)) for check in cell.checks]
     return found + sorted(have.values(), key=lambda record: record.identity)
 
 
@@ -202,7 +200,7 @@ def _against(
         return record
     _, _, files, reference = baseline
     theirs = reference.fingerprint or {}
-    parity = {"torch": files.cell.torch, "policy": reference.policy}
+    parity = {"torch": files.cell.torch, "policy": reference.policy, "use": reference.use}
     compared = record.changed(parity={**parity, **drift(record.fingerprint, theirs)})
     tolerance = tolerances.get(record.checkpoint, DEFAULT_TOLERANCE)
     differs = difference(record.fingerprint, theirs, tolerance)

@@ -46,13 +46,15 @@ def _word_on_shim(cell: Cell, shim: Shim) -> str | None:
         return "needed_by"
     if not checks or cell["outcome"] == Outcome.UNAVAILABLE.value:
         return None
-    versions = {**cell["distributions"], "python": cell["python"]}
+    versions = {**cell["distributions"], "python": cell["python"], "cuda": cell["cuda"] or ""}
     if cell["distributions"] and not shim.applies(versions):
         return None
     if _is_open(cell["outcome"], checks):
         return "open"
-    # Where nothing ran, something else is in the way, and what comes after it is not known.
-    return "not_needed_by" if any(check["outcome"] in RUNS for check in checks) else None
+    # Where a use never ran, something else is in its way, and what comes after it is not known.
+    uses = {(check["checkpoint"], check["use"]) for check in checks}
+    ran = {(each["checkpoint"], each["use"]) for each in checks if each["outcome"] in RUNS}
+    return "not_needed_by" if ran == uses else None
 
 
 def _is_open(outcome: str, checks: Sequence[Check]) -> bool:
@@ -107,8 +109,10 @@ def _word_on_entry(
     told = [check for check in allowlisted if check["outcome"] in RUNS]
     if not told:
         return "open" if _is_open(cell["outcome"], allowlisted) else None
-    asked_for = name in told[0]["globals"] and name not in told[0]["allowed_by_library"]
-    return "needed_by" if asked_for else "not_needed_by"
+    asked_for = (
+        name in each["globals"] and name not in each["allowed_by_library"] for each in told
+    )
+    return "needed_by" if any(asked_for) else "not_needed_by"
 
 
 def _verdict(matrix: Mapping[str, Any], found: Mapping[str, list[str]]) -> dict[str, Any]:

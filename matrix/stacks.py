@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import re
 import sys
@@ -10,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -262,7 +261,7 @@ def versions(compiled: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for line in compiled.splitlines():
         # A user's own settings of uv may ask for hashes: the line then goes on in the next.
-        with contextlib.suppress(InvalidRequirement):
+        with suppress(InvalidRequirement):
             each = Requirement(line.strip(" \\"))
             found[each.name] = each.url or str(each.specifier).removeprefix("==")
     return found

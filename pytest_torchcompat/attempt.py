@@ -19,7 +19,7 @@ from typing import Any, Callable
 
 from pytest_torchcompat import shim
 from pytest_torchcompat.checkpoints.catalogue import CheckpointFile
-from pytest_torchcompat.forward import device_of, fingerprint, measure, synchronised
+from pytest_torchcompat.forward import WARM_UP, device_of, fingerprint, measure, synchronised
 from pytest_torchcompat.isolation import Died, Nursery, Result, Returned, Say, TimedOut
 from pytest_torchcompat.libraries import Library, run_of
 from pytest_torchcompat.outcome import Outcome, Stage
@@ -41,6 +41,7 @@ class Check:
     device: str = "auto"
     shims: tuple[str, ...] = ()
     use: str = FORWARD
+    timed: bool = True
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def attempt(say: Say, check: Check) -> Attempt:
             with _timed(say, Stage.FORWARD, seconds):
                 run = run_of(check.library, check.use, check.file.checkpoint, model, device)
                 output = synchronised(run, device)() if run else None
-            found = _described(run, output, check.use, device)
+            found = _described(run, output, check, device)
     except BaseException as error:  # noqa: BLE001 - so is a load that fails
         found_out = failed(_stage_of(seconds, loads), error, loads, seconds)
         return dataclasses.replace(found_out, device=device)
@@ -117,11 +118,15 @@ def _late(names: tuple[str, ...]) -> Iterator[None]:
         yield
 
 
-def _described(run: Callable[[], Any] | None, output: Any, use: str, device: str) -> dict[str, Any]:
+def _described(
+    run: Callable[[], Any] | None, output: Any, check: Check, device: str
+) -> dict[str, Any]:
     if run is None:
         return {}
     # A forward pass alone is timed: of the other uses, some take seconds, and none is a benchmark.
-    benchmark = measure(run, device) if use == FORWARD else None
+    timed = check.timed and check.use == FORWARD
+    # The run that gave the output was the first call.
+    benchmark = measure(run, device, warm_up=WARM_UP - 1) if timed else None
     return {"fingerprint": fingerprint(output), "benchmark": benchmark}
 
 
@@ -266,7 +271,8 @@ class Attempts:
 
     A process that has imported torch and the library is kept for each set of shims that the import
     needs. A check that fails without shims is tried again with one of those that apply, and with
-    one more, as long as that gets it further.
+    one more, as long as that gets it further. A checkpoint's forward pass is timed once: a policy
+    is about loading, and what was loaded is the same.
     """
 
     def __init__(
@@ -276,9 +282,17 @@ class Attempts:
         self._shims = shim.that_apply(library.name, versions, chosen)
         self._timeout = timeout
         self._nurseries: dict[tuple[str, ...], Nursery] = {}
+        self._timed: set[str] = set()
 
     def record(self, check: Check) -> Record:
         """Attempt a check and return its record."""
+        checkpoint = check.file.checkpoint.id
+        found = self._least_shimmed(dataclasses.replace(check, timed=checkpoint not in self._timed))
+        if found.benchmark:
+            self._timed.add(checkpoint)
+        return found
+
+    def _least_shimmed(self, check: Check) -> Record:
         best = self._attempt(check, ())
         while _may_need_shim(best):
             further = self._further(check, best)

@@ -48,21 +48,13 @@ def method_of(device: str) -> str:
     return "perf_counter+cuda.synchronize" if device.startswith("cuda") else "perf_counter"
 
 
-def measure(run: Callable[[], Any], device: str) -> dict[str, Any]:
-    """Time a forward pass; the figures are seconds a call."""
+def measure(run: Callable[[], Any], device: str, warm_up: int = WARM_UP) -> dict[str, Any]:
+    """Time a forward pass after some calls that do not count; the figures are seconds a call."""
     call = synchronised(run, device)
-    _warm_up(call)
+    for _ in range(warm_up):
+        call()
     times = _rounds(call)
     return {"method": method_of(device), "device": device, **summary(times)}
-
-
-def _warm_up(call: Callable[[], Any]) -> None:
-    """Call a few times; of what takes so long that its start does not count, once."""
-    for _ in range(WARM_UP):
-        start = time.perf_counter()
-        call()
-        if time.perf_counter() - start > SECONDS / 2:
-            return
 
 
 def _rounds(call: Callable[[], Any]) -> list[float]:

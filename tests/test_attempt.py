@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -98,6 +99,8 @@ class Library:
             os.abort()
         if checkpoint.id == "lacks":
             raise KeyError("model")
+        if checkpoint.id == "refused by default":
+            raise pickle.UnpicklingError(REFUSAL)
         needed = checkpoint.id.split("+") if checkpoint.id.startswith("needs") else []
         missing = [name for name in needed[1:] if name not in APPLIED]
         if missing:
@@ -258,6 +261,16 @@ def test_shims_that_help_only_together_are_found_and_the_others_left_out(attempt
     shims(Stub("a", at_import=True), Stub("b"), Stub("c"), Stub("d", at_import=True))
     record = attempts(Library()).record(check(tmp_path, "needs+b+d"))
     assert (record.outcome, record.shims) == (Outcome.SHIMMED, ("b", "d"))
+
+
+def test_no_shim_is_tried_on_what_torch_refuses_by_default(attempts, shims, tmp_path, monkeypatch):
+    shims(Stub("a"), Stub("b", at_import=True))
+    runs, tried = attempts(Library()), []
+    attempt = runs._attempt
+    monkeypatch.setattr(runs, "_attempt", lambda *given: tried.append(given[1]) or attempt(*given))
+    stock = replace(check(tmp_path, "refused by default"), policy=Policy.STOCK)
+    record = runs.record(stock)
+    assert (record.outcome, record.shims, tried) == (Outcome.FAIL, (), [()])
 
 
 def test_what_a_shim_could_not_carry_over_is_degraded_and_said(attempts, shims, tmp_path):

@@ -110,8 +110,7 @@ def torchcompat_model(_torchcompat_subject: Subject) -> Iterator[Any]:
         )
     with contextlib.ExitStack() as stack:
         early, late = _shims(library, subject.state.settings.shims)
-        _apply(stack, subject, early)
-        subject.attempted(Stage.IMPORT, library.import_)
+        subject.attempted(Stage.IMPORT, lambda: _imported(stack, subject, early))
         yield subject.attempted(Stage.LOAD, lambda: _loaded(stack, subject, late))
 
 
@@ -136,24 +135,57 @@ def _shims(library: Any, chosen: str) -> tuple[list[str], list[str]]:
     return early, [name for name in names if name not in early]
 
 
-def _apply(stack: contextlib.ExitStack, subject: Subject, names: list[str]) -> None:
+def _imported(stack: contextlib.ExitStack, subject: Subject, early: list[str]) -> None:
+    stack.enter_context(_applied(early))
+    subject.shims = tuple(early)
+    subject.library.import_()
+
+
+@contextlib.contextmanager
+def _applied(names: list[str]) -> Iterator[None]:
     from pytest_torchcompat import shim
 
-    for name in names:
-        stack.enter_context(shim.get(name).applied())
-    subject.shims += tuple(names)
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            stack.enter_context(shim.get(name).applied())
+        yield
 
 
 def _loaded(stack: contextlib.ExitStack, subject: Subject, late: list[str]) -> Any:
-    """Return the model; where it does not load unaided, with the shims that may help."""
+    """
+    Return the model; where it does not load unaided, with the first shim that helps alone, or all.
+
+    Where none helps, none stays applied, and the error is that of the unaided load.
+    """
     row, path = subject.file.checkpoint, subject.file.path
     try:
         return subject.library.load(row, path)
     except Exception as error:
-        if not late or subject.refused(error):
+        if subject.refused(error):
             raise
-    _apply(stack, subject, late)
-    return subject.library.load(row, path)
+        for names in [*([name] for name in late), *([late] if len(late) > 1 else [])]:
+            with _unless_refused(subject), _aided(stack, subject, names):
+                return subject.library.load(row, path)
+        raise
+
+
+@contextlib.contextmanager
+def _unless_refused(subject: Subject) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if subject.refused(error):
+            raise
+
+
+@contextlib.contextmanager
+def _aided(stack: contextlib.ExitStack, subject: Subject, names: list[str]) -> Iterator[None]:
+    """Apply shims for a block, and for the rest of the test where it ends without an error."""
+    with contextlib.ExitStack() as tried:
+        tried.enter_context(_applied(names))
+        yield
+        stack.enter_context(tried.pop_all())
+    subject.shims += tuple(names)
 
 
 @pytest.fixture

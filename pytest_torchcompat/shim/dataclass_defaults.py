@@ -59,10 +59,13 @@ def _default_of(cls: type, name: str) -> Any:
 def _hashable(default: Any) -> Iterator[None]:
     kind = type(default)
     guarded = dataclasses.is_dataclass(kind) and kind.__hash__ is None
+    own = "__hash__" in vars(kind)  # a plain subclass of a dataclass has its parent's
     if guarded:
         kind.__hash__ = object.__hash__  # type: ignore[assignment]
     try:
         yield
     finally:
-        if guarded:
+        if guarded and own:
             kind.__hash__ = None  # type: ignore[assignment]
+        elif guarded:
+            del kind.__hash__

@@ -28,7 +28,13 @@ class TorchaudioCuda:
         self.lost: list[str] = []
 
     def applies(self, versions: Mapping[str, str]) -> bool:
-        """Apply where torchaudio's stable-ABI releases meet a torch that they outlived."""
+        """
+        Apply where torchaudio's stable-ABI releases meet a torch that they outlived.
+
+        A torch that is known to have no CUDA (``cuda`` is empty) has nothing to be compared.
+        """
+        if versions.get("cuda", "unknown") == "":
+            return False
         if "torchaudio" not in versions or "torch" not in versions:
             return False
         return (2, 11) <= _minor(versions["torchaudio"]) < _minor(versions["torch"])

@@ -15,6 +15,7 @@ import sys
 import pytest
 
 from pytest_torchcompat.checkpoints.rows import catalogue
+from pytest_torchcompat.errors import UnknownNameError
 from pytest_torchcompat.libraries.fairseq import Fairseq
 from pytest_torchcompat.shim.dataclass_defaults import DataclassDefaults
 from pytest_torchcompat.shim.numpy_aliases import NumpyAliases
@@ -186,3 +187,8 @@ def test_a_random_positional_convolution_is_far_from_negligible_on_the_replica(a
     print("cosine", cosine(found, expected), "relative error", drift(found, expected))
     assert drift(found, expected) > HUBERT.tolerance
     assert torch.equal(found, features(adapter, HUBERT, use="random-pos-conv"))
+
+
+def test_a_use_that_is_not_known_is_told():
+    with pytest.raises(UnknownNameError, match=r"'maskng' is not a known use.*mean 'masking'"):
+        Fairseq().use("maskng", HUBERT, None, "cpu")

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from pytest_torchcompat.checkpoints.rows import catalogue
+from pytest_torchcompat.errors import UnknownNameError
 from pytest_torchcompat.libraries.torchaudio import FIELDS, LEGACY_NAMES, TONE, Torchaudio
 
 LEGACY, WAV, RESAMPLE = (
@@ -144,3 +145,21 @@ def test_a_file_that_cannot_be_read_is_named_where_the_library_does_not(torchaud
         Torchaudio().load(row, path)
     sentence = f"torchaudio cannot read {path}: Format not recognised. Is it a sound file?"
     assert str(raised.value) == sentence
+
+
+@pytest.mark.parametrize("row", [WAV, LEGACY], ids=lambda row: row.id)
+def test_a_torchcodec_that_finds_no_ffmpeg_is_not_blamed_on_the_file(torchaudio, row):
+    said = "Could not load libtorchcodec. Likely causes:\n 1. FFmpeg is not properly installed"
+
+    def fails(*_, **__):
+        raise RuntimeError(said)
+
+    torchaudio.load = torchaudio.info = fails
+    with pytest.raises(RuntimeError) as raised:
+        Torchaudio().load(row, PATH)
+    assert str(raised.value) == said
+
+
+def test_a_use_that_is_not_known_is_told(torchaudio):
+    with pytest.raises(UnknownNameError, match=r"'inof' is not a known use.*mean 'info'"):
+        Torchaudio().use("inof", WAV, PATH, "cpu")

@@ -80,3 +80,9 @@ def test_every_choice_has_its_reason():
 def test_an_unknown_library_is_told_the_near_miss():
     with pytest.raises(UnknownNameError, match=r"Choose one of: fairseq, .* mean 'torchaudio'\?"):
         axes.library("torchadio")
+
+
+def test_no_two_sets_of_a_library_would_be_the_same_cell():
+    for row in axes.LIBRARIES:
+        names = [(swept.version, swept.beside) for swept in row.versions]
+        assert len(set(names)) == len(names)

@@ -37,6 +37,8 @@ def environment(tmp_path):
         lines += ["../../../bin/run.py,sha256=cd,1"]
         (packages / "voice-1.0.dist-info" / "RECORD").write_text("\n".join(lines))
         home = Path(sys.executable).resolve().parent
+        (tmp_path / name / "bin").mkdir()
+        (tmp_path / name / "bin" / "python").symlink_to(Path(sys.executable).resolve())
         (tmp_path / name / "pyvenv.cfg").write_text(f"home = {home}\nversion = 3\n")
         return ByteCode(tmp_path / "store", tmp_path / "pycache" / name, packages)
 
@@ -82,6 +84,64 @@ def test_pythons_own_library_is_shared_as_well(environment):
     first.keep()
     second.lay_out()
     assert Path(compiled).samefile(imported(second, "colorsys")[0])
+
+
+def test_pythons_own_library_of_another_patch_at_the_same_place_gets_none(environment, tmp_path):
+    code = environment("one", "")
+    python = tmp_path / "python"
+    own = python / "lib" / PYTHON / "colours.py"
+    own.parent.mkdir(parents=True)
+    (tmp_path / "one" / "pyvenv.cfg").write_text(f"home = {python / 'bin'}\n")
+
+    def released(source):
+        own.unlink(missing_ok=True)
+        own.write_text(source)
+        os.utime(own, (WHEELS_TIME, WHEELS_TIME))  # as archives of Python have it
+        return [kept.name for kept, used in code._pairs() if used.name.startswith("colours")]
+
+    first = released("said = 1\n")
+    assert first == released("said = 1\n")
+    assert first != released("said = 2\n")
+
+
+def test_a_file_that_two_packages_claim_with_other_contents_is_not_shared(environment):
+    code = environment("one", "said = 1\n")
+    other = code.packages / "other-1.0.dist-info"
+    other.mkdir()
+    for source, shared in (("said = 1\n", True), ("said = 2\n", False)):
+        (other / "RECORD").write_text(f"voice.py,{sha256(source)},9\nshort.py")
+        assert any(used.name.startswith("voice.") for _, used in code._pairs()) is shared
+
+
+def test_byte_code_that_a_full_disk_cut_short_is_not_kept(environment):
+    code = environment("one", "said = 1\n")
+    [compiled, _] = imported(code)
+    Path(compiled).write_bytes(Path(compiled).read_bytes()[:-20])
+    code.keep()
+    kept = [kept for kept, used in code._pairs() if kept.exists()]
+    assert kept
+    assert compiled not in {str(used) for kept, used in code._pairs() if kept.exists()}
+
+
+def test_an_environment_without_a_python_keeps_nothing(environment):
+    code = environment("one", "said = 1\n")
+    imported(code)
+    (code.packages.parents[2] / "bin" / "python").unlink()
+    code.keep()
+    assert not list(code.store.rglob("*.pyc"))
+
+
+def test_where_files_cannot_be_linked_each_cell_compiles_for_itself(environment, monkeypatch):
+    def refuse(*_):
+        message = "no links here"
+        raise PermissionError(message)
+
+    monkeypatch.setattr(byte_code.os, "link", refuse)
+    code = environment("one", "said = 1\n")
+    code.lay_out()
+    imported(code)
+    code.keep()
+    assert not list(code.store.rglob("*.pyc"))
 
 
 def test_byte_code_is_deleted_after_a_while(tmp_path):

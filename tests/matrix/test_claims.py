@@ -319,18 +319,28 @@ def test_a_released_build_for_the_card_refutes_that_it_needs_a_nightly():
     assert of_claim("rtx-5080", old, nightly, new) == ("refuted", ["untested", "refuted"])
 
 
-def streamed(transformers, outcome=Outcome.PASS, stage=Stage.FORWARD, **fields):
+def streamed(
+    transformers, outcome=Outcome.PASS, stage=Stage.FORWARD, library="coqui-tts", **fields
+):
     asked = check("coqui/xtts-v2", "patched", outcome, use="stream", stage=stage, **fields)
-    return cell(asked, library="coqui-tts", distributions={"transformers": transformers})
+    return cell(asked, library=library, distributions={"transformers": transformers})
 
 
 def test_streaming_with_another_transformers_refutes_that_it_needs_one():
     named, other = streamed("4.42.4"), streamed("4.57.1")
-    fails = streamed("4.57.1", Outcome.FAIL)
-    assert of_claim("xtts-stream-transformers", named, fails)[0] == "holds"
-    assert of_claim("xtts-stream-transformers", named, other)[0] == "refuted"
+    old = streamed("4.42.4", library="TTS")
+    words = "isin() received an invalid combination of arguments"
+    fails = streamed("4.57.1", Outcome.FAIL, message=words)
+    assert of_claim("xtts-stream-transformers", named, old, fails)[0] == "holds"
+    assert of_claim("xtts-stream-transformers", named, old, other)[0] == "refuted"
     helped = streamed("4.36.2", Outcome.SHIMMED, shims=("isin-numbers",))
-    assert of_claim("xtts-stream-transformers", named, helped)[0] == "holds"
+    assert of_claim("xtts-stream-transformers", named, old, helped)[0] == "holds"
+    # The old TTS streams with it by a shim alone.
+    old = streamed("4.42.4", Outcome.SHIMMED, library="TTS", shims=("isin-numbers",))
+    assert of_claim("xtts-stream-transformers", named, old, fails)[0] == "refuted"
+    # A failure of another cause is no evidence.
+    elsewhere = streamed("4.57.1", Outcome.FAIL, message="no FFmpeg")
+    assert of_claim("xtts-stream-transformers", named, elsewhere)[0] == "untested"
     # It never came to streaming.
     unloaded = streamed("4.57.1", Outcome.FAIL, stage=Stage.LOAD)
     assert of_claim("xtts-stream-transformers", named, unloaded)[0] == "untested"

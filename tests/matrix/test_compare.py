@@ -10,7 +10,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from matrix.compare import CellFiles, difference, document, merge, relative_drift
+from matrix.compare import CellFiles, difference, document, drift, merge, relative_drift
 from matrix.store import RunFolder, write_json
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.record import Record, append_line
@@ -179,7 +179,13 @@ def test_every_output_says_how_far_it_is_from_the_baseline(three, make_plan_of):
     found = [left(oldest, record()), left(newest, record(fingerprint=turned))]
     matrix = document(make_plan_of(*three), found, TOLERANCES)
     same, other = (checks_of(matrix, f"torch{t}")["stock"]["parity"] for t in ("2.5.1", "2.15.0"))
-    assert same == {"torch": "2.5.1", "policy": "stock", "cosine": 1.0, "relative_error": 0.0}
+    assert same == {
+        "torch": "2.5.1",
+        "policy": "stock",
+        "use": "forward",
+        "cosine": 1.0,
+        "relative_error": 0.0,
+    }
     assert other["cosine"] == pytest.approx((0.25 - 1 + 0.0625) / 1.3125)
     assert other["relative_error"] == pytest.approx(2 / 1.3125**0.5)
 
@@ -226,6 +232,13 @@ def test_an_experiment_says_nothing_about_its_cell(three, make_plan_of):
     assert outcomes(document(make_plan_of(cell), [found], TOLERANCES)) == {cell.id: "pass"}
 
 
+def test_an_experiment_that_was_not_run_is_one_still(planned_cell, make_plan_of):
+    checks = [("rvc/hubert-base", "stock"), ("rvc/hubert-base", "stock", "random-pos-conv")]
+    cell = planned_cell("one", library="fairseq", checks=checks)
+    [merged] = document(make_plan_of(cell), [left(cell)], {})["cells"]
+    assert [check["experiment"] for check in merged["checks"]] == [False, True]
+
+
 def test_a_paired_library_is_compared_across_its_versions(planned_cell, make_plan_of):
     wav = {"library": "torchaudio", "checks": [("torchaudio/wav", "stock")]}
     cells = [
@@ -258,6 +271,8 @@ def test_how_an_output_differs_is_said(values, words):
 
 
 def test_a_drift_from_nothing_is_without_bound():
+    none = fingerprint(projection=[0.0, 0.0, 0.0])
+    assert drift(fingerprint(), none) == {"cosine": None, "relative_error": None}
     assert relative_drift([0.0], [0.0]) == 0.0
     assert relative_drift([1.0], [0.0]) == math.inf
 

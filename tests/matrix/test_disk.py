@@ -36,6 +36,12 @@ def test_a_torch_build_counts_once_and_little_more_for_a_further_python():
     assert disk.needed_gb(pairs, here) == pytest.approx(axes.GB_PER_FURTHER_PYTHON)
 
 
+def test_byte_code_counts_once_a_build_for_cells_share_it(planned_cell, tmp_path, free):
+    free(74)
+    many = [planned_cell(f"{number}", torch="2.5.1") for number in range(200)]
+    assert disk.check(many, tmp_path) == disk.check(many[:1], tmp_path)
+
+
 def test_enough_disk_is_said(cells, tmp_path, free):
     free(74)
     assert disk.check(cells, tmp_path) == "About 17 GB of packages; 74 GB free."

@@ -271,9 +271,16 @@ def test_the_python_of_a_cell_is_the_best_of_all_that_could_be(  # noqa: PLR0913
     assert found == best
 
 
-def test_a_plan_of_another_form_is_refused():
-    with pytest.raises(RecordError, match="this plan is not of the form that is read here"):
+def test_a_plan_of_another_form_is_refused(world):
+    words = "this plan is not of the form that is read here"
+    with pytest.raises(RecordError, match=words):
         Plan.from_dict({"schema": 1})
+    # As versions of this tool wrote it that had none of these yet.
+    for key in ("stacks", "constraints"):
+        data = make_plan(HEADING, Selection(torch=("2.5",)), world).to_dict()
+        del (data if key in data else data["cells"][0])[key]
+        with pytest.raises(RecordError, match=rf"{words} \(KeyError\('{key}'\)\); delete the run"):
+            Plan.from_dict(data)
 
 
 @pytest.mark.parametrize("project", ["torch", "ultralytics"])

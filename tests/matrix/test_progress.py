@@ -25,6 +25,7 @@ def told(planned_cell):
         broken = CellResult("two", Outcome.UNAVAILABLE, "no wheel\nfor [this] Python", {}, seconds)
         with Reporter(console, 69, 118, 2) as reporter:
             found = records(Outcome.REFUSED, Outcome.PASS, Outcome.PASS)
+            found.append(found[0].changed(use="an experiment", experiment=True))
             reporter.finished(planned_cell("one"), CellResult("one", seconds=seconds), found)
             reporter.finished(planned_cell("two"), broken, [])
         return console.file.getvalue()

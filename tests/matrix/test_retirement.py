@@ -37,6 +37,7 @@ def cell(name, *checks, **fields):
         "id": name,
         "python": "3.11",
         "library": "fairseq",
+        "cuda": "12.4",
         "distributions": {"fairseq": "0.12.2"},
         "outcome": "pass",
         "checks": list(checks),
@@ -85,6 +86,7 @@ def test_a_shim_that_no_cell_needs_is_retired():
         cell("it cannot exist", check(outcome=Outcome.NOT_RUN), outcome="unavailable"),
         cell("something else is in the way", check(outcome=Outcome.FAIL), outcome="fail"),
         cell("no checks"),
+        cell("an experiment", check(experiment=True, shims=("hydra",))),
     ],
     ids=lambda each: each["id"],
 )
@@ -213,6 +215,15 @@ def test_the_command_gives_the_same_as_json(merged, capsys):
     needed = {shim["name"]: shim["needed_by"] for shim in found["shims"]}
     assert needed["dataclass-defaults"] == ["py3.11-fairseq"]
     assert {"run", "shims", "allowlists"} == set(found)
+
+
+def test_the_command_says_how_to_renew_a_matrix_of_another_form(tmp_path, capsys):
+    write_json(tmp_path / "matrix.json", {"run": "a-run", "cells": [{}]})
+    assert main(["shims", str(tmp_path)]) == 2
+    words = f"error: {tmp_path}/matrix.json is not of the form that is read here (KeyError('checks'"
+    said = capsys.readouterr().err
+    assert said.startswith(words)
+    assert said.endswith(f"`python -m matrix render {tmp_path}` writes it anew\n")
 
 
 def test_the_command_says_where_there_is_no_run(tmp_path, capsys):

@@ -26,6 +26,7 @@ from matrix.stacks import (
     results_of,
     to_resolve,
     together,
+    versions,
 )
 from matrix.stacks_data import STACKS
 from matrix.store import RunFolder, write_json
@@ -62,6 +63,14 @@ def test_a_stack_that_agrees_has_the_versions_that_it_resolves_to(packages):
     assert (found["outcome"], found["reason"]) == ("pass", None)
     assert found["resolved"] == {"gradio": "5.0", "typer": "0.12"}
     assert found["seconds"] > 0
+
+
+def test_what_a_resolver_prints_beside_requirements_is_passed_over():
+    printed = "# by uv\nwarning: your settings are old\nnumpy==1.26.4 \\\n    --hash=sha256:ab\n"
+    assert versions(printed + "a @ file:///a.whl\n") == {
+        "numpy": "1.26.4",
+        "a": "file:///a.whl",
+    }
 
 
 def test_a_stack_that_conflicts_is_unavailable_in_the_resolvers_words(packages):
@@ -313,6 +322,7 @@ def test_a_run_with_a_stack_left_is_gone_on_with(tmp_path, planned_cell, make_pl
     write_json(folder.plan, plan.to_dict())
     write_json(folder.cell("one").result, {"outcome": None})
     assert resumable(tmp_path, Selection(), "replica") == (plan, folder)
+    assert command._stopped(plan, folder, tmp_path).endswith(" goes on with the stacks.")
     with resolved_beside(plan.stacks, folder, Resolver(Finished(0, "one==1.0\n")), FROZEN):
         pass
     assert resumable(tmp_path, Selection(), "replica") is None

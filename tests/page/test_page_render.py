@@ -281,6 +281,13 @@ def _fill(matrix, words):
         for check in cell["checks"]:
             check.update(dict.fromkeys(("exception", "message", "output", "diagnosis"), words))
             check.update(globals=[words], overridden=[words, words], library=words)
+    for stack in matrix["stacks"]:
+        # Of these a user may add some.
+        stack.update(why=words, said_by=words, requirements=[words])
+        stack.update({"reason": words} if stack["reason"] else {"resolved": {words: words}})
+    evidence = [e for c in matrix["claims"] for p in c["parts"] for e in p["evidence"]]
+    for each in evidence:
+        each["found"] = words
     return matrix
 
 
@@ -327,7 +334,7 @@ def test_an_experiment_is_not_counted(matrix):
         ),
         (
             ("≈ degraded under strict", "lightning 2.5.6"),
-            "drift cosine 0.200000, relative error 1, against torch 2.5.1 under stock",
+            "drift cosine 0.200000, relative error 1, against the forward pass on torch 2.5.1 under stock",
         ),
         (("✓ pass", "ultralytics"), "drift cosine 0.999999, relative error 1.2e-06, against"),
         (("✓ pass", "read-file"), "pyannote.audio 3.4.0 beside lightning 2.5.6 on torch 2.8.0"),

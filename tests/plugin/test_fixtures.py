@@ -225,8 +225,10 @@ class Flag:
     def applied(self):
         Flag.raised = True
         self.lost[:] = LOST
-        yield
-        Flag.raised = False
+        try:
+            yield
+        finally:
+            Flag.raised = False
 
 LOST = []
 shim.SHIMS = (Flag(),)
@@ -258,6 +260,101 @@ def test_a_model_that_does_not_load_unaided_is_loaded_with_the_shims(
     record = checks(pytester)["strict"]
     assert (record["outcome"], record["shims"]) == (outcome, shims)
     assert record["message"] == ("a layer" if outcome == "degraded" else None)
+
+
+OTHER = """
+class Other(Flag):
+    name = "other"
+    @contextlib.contextmanager
+    def applied(self):
+        yield
+
+class Both(Flag):
+    name, raised = "both", False
+    @contextlib.contextmanager
+    def applied(self):
+        Both.raised = True
+        try:
+            yield
+        finally:
+            Both.raised = False
+
+shim.SHIMS = (Other(), Flag(), Both())
+"""
+WITH_BOTH = """
+def needs_both(self, checkpoint, path):
+    if not (Flag.raised and Both.raised):
+        raise KeyError("both")
+    return load(self, checkpoint, path)
+Library.load = needs_both
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "shims"), [("", ["flag"]), (WITH_BOTH, ["other", "flag", "both"])]
+)
+def test_of_several_shims_the_one_that_helps_alone_is_named_else_all(
+    pytester, monkeypatch, lines, shims
+):
+    pytester.makeconftest(SHIM + OTHER + lines)
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path))
+    run(pytester, FORWARD, "-W", "ignore::UserWarning").assert_outcomes(passed=1)
+    record = checks(pytester)["strict"]
+    assert (record["outcome"], record["shims"]) == ("shimmed", shims)
+
+
+@pytest.mark.parametrize(
+    ("raised", "outcome", "tries"),
+    [
+        ("KeyError('unaided' if len(TRIES) == 1 else 'aided')", "fail", 5),
+        ("PolicyRefusedError('unaided')", "refused", 1),
+    ],
+    ids=["fails with each as without", "refused"],
+)
+def test_a_load_that_no_shim_helps_fails_as_it_does_without(
+    pytester, monkeypatch, raised, outcome, tries
+):
+    fails = f"""
+from pytest_torchcompat.policies.refusals import PolicyRefusedError
+TRIES = []
+def fails(self, checkpoint, path):
+    TRIES.append(Flag.raised or Both.raised)
+    raise {raised}
+Library.load = fails
+
+def pytest_sessionfinish():
+    assert len(TRIES) == {tries}
+    assert not (Flag.raised or Both.raised)
+"""
+    pytester.makeconftest(SHIM + OTHER + fails)
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path))
+    result = run(pytester, FORWARD, "-W", "ignore::UserWarning")
+    result.assert_outcomes(errors=1)
+    result.stderr.no_fnmatch_line("*AssertionError*")
+    record = checks(pytester)["strict"]
+    assert (record["outcome"], record["shims"]) == (outcome, [])
+    assert "unaided" in record["message"]
+
+
+def test_a_shim_that_cannot_be_applied_before_the_import_is_an_import_that_failed(
+    pytester, monkeypatch
+):
+    lines = """
+class Early(Flag):
+    name, at_import = "early", True
+    @contextlib.contextmanager
+    def applied(self):
+        raise ImportError("no module of that name")
+        yield
+
+shim.SHIMS = (Early(),)
+"""
+    pytester.makeconftest(SHIM + lines)
+    monkeypatch.setenv("PYTHONPATH", str(pytester.path))
+    run(pytester, FORWARD, "-W", "ignore::UserWarning").assert_outcomes(errors=1)
+    record = checks(pytester)["strict"]
+    assert (record["outcome"], record["stage"]) == ("fail", "import")
+    assert record["message"] == "no module of that name"
 
 
 @pytest.mark.parametrize("end", ["sys.exit(1)", "pytest.fail('Timeout')"])

@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 
 from pytest_torchcompat.checkpoints.rows import catalogue
-from pytest_torchcompat.record import Record
+from pytest_torchcompat.outcome import Outcome
+from pytest_torchcompat.record import FORWARD, Record
 
 ROOT = Path(__file__).parents[2]
 LIBRARIES = ("fairseq", "ultralytics==8.1.0", "torchaudio")
@@ -45,7 +46,7 @@ def run(tmp_path_factory, newest):
 def loaded(tmp_path_factory, found):
     """The checkpoints whose replica works in its library on the oldest torch, unaided."""
     runs = tmp_path_factory.mktemp("loaded")
-    others = ("torch", "ultralytics==8.3.162", "coqui-tts==0.24.2", "pyannote.audio==3.4.0")
+    others = ("torch", "ultralytics==8.3.162", "coqui-tts==0.24.2", "pyannote.audio==3.3.2")
     chosen = [word for library in others for word in ("--library", library)]
     chosen += [
         "--torch",
@@ -62,7 +63,8 @@ def loaded(tmp_path_factory, found):
     more = json.loads((next(runs.iterdir()) / "matrix.json").read_text())
     cells = [cell for cell in (*found["cells"], *more["cells"]) if cell["torch"] == OLDEST]
     checks = [check for cell in cells for check in cell["checks"]]
-    return {check["checkpoint"] for check in checks if check["outcome"] == "pass"}
+    working = (check for check in checks if Outcome(check["outcome"]).works)
+    return {(check["checkpoint"], check["use"]) for check in working}
 
 
 @pytest.fixture(scope="session")
@@ -72,12 +74,13 @@ def found(run):
 
 @pytest.fixture
 def verdicts(found):
-    """Return the records of a checkpoint in the cell of a torch, by policy."""
+    """Return the records of a checkpoint's use in the cell of a torch, by policy."""
 
-    def of(checkpoint, torch):
+    def of(checkpoint, torch, use=FORWARD):
         checks = [check for c in found["cells"] if c["torch"] == torch for check in c["checks"]]
         records = [Record.from_dict(check) for check in checks]
-        return {record.policy: record for record in records if record.checkpoint == checkpoint}
+        subject = (checkpoint, use)
+        return {record.policy: record for record in records if record.identity[:2] == subject}
 
     return of
 
@@ -150,11 +153,56 @@ def test_both_models_ran_forward_and_compute_the_same_on_both_torches(verdicts, 
             assert record.benchmark["median"] > 0
 
 
-def test_the_legacy_api_of_torchaudio_is_there_and_then_gone(verdicts, newest):
-    assert outcomes(verdicts("torchaudio/legacy-api", OLDEST)) == {"stock": "pass"}
-    gone = verdicts("torchaudio/legacy-api", newest)["stock"]
-    assert (gone.outcome.value, gone.stage.value) == ("fail", "load")
-    assert "'AudioMetaData'" in gone.message
+def test_the_legacy_api_of_torchaudio_is_there_and_then_a_shim_restores_it(verdicts, newest):
+    for subject in (("torchaudio/legacy-api",), ("torchaudio/wav", "info")):
+        checkpoint, *use = subject
+        there = verdicts(checkpoint, OLDEST, *use)["stock"]
+        restored = verdicts(checkpoint, newest, *use)["stock"]
+        assert there.outcome.value == "pass"
+        assert restored.outcome.value == "shimmed"
+        assert "torchaudio-legacy" in restored.shims
+        assert restored.parity["relative_error"] < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "use", "shim"),
+    [
+        ("fairseq/hubert-float-config", FORWARD, "omegaconf-integers"),
+        ("fairseq/hubert-pos-conv-dim0", FORWARD, "pos-conv-weight-norm"),
+        ("fairseq/hubert-pos-conv-parametrized", FORWARD, "pos-conv-weight-norm"),
+        ("fairseq/hubert-base-ls960", "masking", "numpy-aliases"),
+    ],
+)
+def test_what_a_file_or_a_use_needs_is_named_and_no_more(verdicts, newest, checkpoint, use, shim):
+    on_oldest = verdicts(checkpoint, OLDEST, use)["stock"]
+    on_newest = verdicts(checkpoint, newest, use)["allowlisted"]
+    assert (on_oldest.outcome.value, on_oldest.shims) == ("shimmed", (shim,))
+    assert on_newest.outcome.value == "shimmed"
+    assert set(on_newest.shims) == {"dataclass-defaults", shim}
+
+
+def test_a_model_with_random_weights_in_one_layer_is_degraded_with_its_drift(verdicts, newest):
+    for torch in (OLDEST, newest):
+        record = verdicts("rvc/hubert-base", torch, "random-pos-conv")["patched"]
+        assert record.experiment
+        assert record.outcome.value == "degraded"
+        assert record.parity["relative_error"] > 0.1
+        assert record.parity["cosine"] < 0.99
+
+
+def test_claims_have_the_verdict_that_the_cells_give(found):
+    verdicts = {claim["id"]: claim["verdict"] for claim in found["claims"]}
+    assert verdicts["fairseq-no-allow-list"] == "refuted"
+    assert verdicts["fairseq-small-allow-list"] == "holds"
+    assert verdicts["random-pos-conv"] == "refuted"
+    assert verdicts["pyannote-four-globals"] == "untested"
+
+
+def test_a_shim_that_a_cell_needs_is_not_retired(found):
+    shims = {shim["name"]: shim for shim in found["shims"]}
+    for name in ("dataclass-defaults", "torchaudio-cuda", "torchaudio-legacy", "numpy-aliases"):
+        assert shims[name]["needed_by"]
+        assert shims[name]["retired"] is False
 
 
 def test_a_wav_is_read_and_resampled_on_both(verdicts, newest):
@@ -169,5 +217,6 @@ def test_each_cell_lists_what_was_installed_and_for_which_gpus_torch_was_built(f
         assert cell["python"]
 
 
-def test_each_replica_works_in_its_library(loaded):
-    assert loaded == {row.id for row in catalogue()}
+def test_each_replica_works_in_its_library_in_every_use(loaded):
+    uses = {(row.id, use) for row in catalogue() for use in (FORWARD, *(u.name for u in row.uses))}
+    assert uses - loaded == {("rvc/hubert-base", "random-pos-conv")}  # which degrades on purpose

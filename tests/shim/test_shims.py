@@ -54,6 +54,17 @@ def test_lists_are_refused_as_before_and_the_type_is_left_as_it_was():
     assert Common.__hash__ is None
 
 
+@RULE
+def test_a_subclass_that_is_no_dataclass_itself_is_left_as_it_was_too():
+    class Special(Common):
+        pass
+
+    before = dict(vars(Special))
+    with DataclassDefaults().applied():
+        dataclasses.make_dataclass("Config", [("common", Common, Special())])
+    assert dict(vars(Special)) == before
+
+
 def test_dataclasses_are_put_back_exactly_also_after_an_error():
     before = dict(vars(dataclasses))
     with pytest.raises(ZeroDivisionError), DataclassDefaults().applied():
