@@ -14,6 +14,8 @@ from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import MismatchError
 from pytest_torchcompat.libraries.rvc import FRAMES, WINDOW, Rvc
 
+pytestmark = pytest.mark.filterwarnings("ignore:You are using `torch.load`:FutureWarning")
+
 VOICE = catalogue().get("rvc/f0g40k-v1")
 CONFIG = {
     "data": {"filter_length": 8, "hop_length": 2, "sampling_rate": 40000},
