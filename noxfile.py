@@ -30,6 +30,8 @@ WORKFLOWS = ROOT / ".github" / "workflows"
 TORCHES = ["2.5.1", "2.15.0"]
 OLDEST_PYTHON = (3, 11)  # of the sweep and of torch 2.15; the plugin itself goes back to 3.9
 NO_OLD_TORCH = (3, 14)  # torch 2.5 has no wheels from here on
+# They run beside any torch and ask nothing of it: once, beside the newest, is enough.
+WITHOUT_TORCH = ("tests/audit", "tests/matrix", "tests/page")
 
 # Ctrl-C: the sweep stops its cells and says what it kept, before nox ends it.
 GRACE = 30.0
@@ -74,7 +76,9 @@ def tests(session: nox.Session, torch: str) -> None:
     if torch == TORCHES[0] and sys.version_info >= NO_OLD_TORCH:
         session.skip(f"torch {torch} has no wheels for this Python; run nox on 3.11 to 3.13")
     session.install(*groups("tests"), ".", f"torch=={torch}")
-    session.run("python", "-m", "pytest", "--ignore=tests/real", "-n", "auto", *session.posargs)
+    skipped = ("tests/real", *(WITHOUT_TORCH if torch == TORCHES[0] else ()))
+    left_out = [f"--ignore={folder}" for folder in skipped]
+    session.run("python", "-m", "pytest", *left_out, "-n", "auto", *session.posargs)
 
 
 @nox.session(venv_backend="uv")

@@ -54,8 +54,6 @@ def loaded(tmp_path_factory, found):
         "--edition",
         "replica",
         "--policy",
-        "patched",
-        "--policy",
         "stock",
     ]
     done = matrix("run", "--runs", str(runs), *chosen)
