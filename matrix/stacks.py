@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tomllib
 from packaging.requirements import InvalidRequirement, Requirement
 
 from matrix.processes import Finished, Processes, uv
@@ -88,14 +88,10 @@ def read_stacks(file: Path) -> tuple[Stack, ...]:
 
 
 def _parsed(file: Path) -> Mapping[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib  # which pytest itself requires there
     try:
         return tomllib.loads(file.read_text("utf-8"))
     except (OSError, ValueError) as error:  # broken TOML and broken UTF-8 are both ValueErrors
-        message = f"{file} cannot be read as TOML: {error}. Its stacks are not known"
+        message = f"{file} cannot be read as TOML: {error}. Mend the file, or leave --stacks out"
         raise StackError(message) from error
 
 
