@@ -73,8 +73,7 @@ def prepare(library: Library, names: tuple[str, ...]) -> None:
     """Apply shims and import a library, once for all checks of a process."""
     start = time.perf_counter()
     try:
-        for name in names:
-            _Imports.shims.enter_context(shim.get(name).applied())
+        _Imports.shims.enter_context(shim.held(names))
         library.import_()
     except BaseException as error:  # noqa: BLE001 - an import that fails is a finding
         _Imports.error = error
@@ -87,12 +86,13 @@ def attempt(say: Say, check: Check) -> Attempt:
     if _Imports.error is not None:
         return failed(Stage.IMPORT, _Imports.error, [], seconds)
     loads: list[Load] = []
+    late = [name for name in check.shims if not shim.get(name).at_import]
     try:
         device = device_of(check.device)
     except RuntimeError as error:
         return dataclasses.replace(failed(Stage.LOAD, error, []), infra=True)
     try:
-        with _late(check.shims), applied(check.policy, check.rules, loads.append):
+        with shim.held(late), applied(check.policy, check.rules, loads.append):
             with _timed(say, Stage.LOAD, seconds):
                 model = check.library.load(check.file.checkpoint, check.file.path)
             with _timed(say, Stage.FORWARD, seconds):
@@ -102,20 +102,10 @@ def attempt(say: Say, check: Check) -> Attempt:
     except BaseException as error:  # noqa: BLE001 - so is a load that fails
         found_out = failed(_stage_of(seconds, loads), error, loads, seconds)
         return dataclasses.replace(found_out, device=device)
-    lost = tuple(words for name in check.shims for words in shim.get(name).lost)
+    lost = shim.lost(check.shims)
     return Attempt(
         Stage.FORWARD, loads=tuple(loads), lost=lost, seconds=seconds, device=device, **found
     )
-
-
-@contextlib.contextmanager
-def _late(names: tuple[str, ...]) -> Iterator[None]:
-    """Apply those of the shims that need not be there before the import."""
-    with contextlib.ExitStack() as stack:
-        for name in names:
-            if not shim.get(name).at_import:
-                stack.enter_context(shim.get(name).applied())
-        yield
 
 
 def _described(

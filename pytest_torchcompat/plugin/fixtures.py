@@ -136,19 +136,11 @@ def _shims(library: Any, chosen: str) -> tuple[list[str], list[str]]:
 
 
 def _imported(stack: contextlib.ExitStack, subject: Subject, early: list[str]) -> None:
-    stack.enter_context(_applied(early))
-    subject.shims = tuple(early)
-    subject.library.import_()
-
-
-@contextlib.contextmanager
-def _applied(names: list[str]) -> Iterator[None]:
     from pytest_torchcompat import shim
 
-    with contextlib.ExitStack() as stack:
-        for name in names:
-            stack.enter_context(shim.get(name).applied())
-        yield
+    stack.enter_context(shim.held(early))
+    subject.shims = tuple(early)
+    subject.library.import_()
 
 
 def _loaded(stack: contextlib.ExitStack, subject: Subject, late: list[str]) -> Any:
@@ -181,8 +173,10 @@ def _unless_refused(subject: Subject) -> Iterator[None]:
 @contextlib.contextmanager
 def _aided(stack: contextlib.ExitStack, subject: Subject, names: list[str]) -> Iterator[None]:
     """Apply shims for a block, and for the rest of the test where it ends without an error."""
+    from pytest_torchcompat import shim
+
     with contextlib.ExitStack() as tried:
-        tried.enter_context(_applied(names))
+        tried.enter_context(shim.held(names))
         yield
         stack.enter_context(tried.pop_all())
     subject.shims += tuple(names)

@@ -59,8 +59,7 @@ class Subject:
         """Add the check's record to the report, if anything was attempted."""
         if "stage" not in self.found:
             return
-        lost = tuple(words for name in self.shims for words in shim.get(name).lost)
-        worked = Attempt(Stage.FORWARD, lost=lost)
+        worked = Attempt(Stage.FORWARD, lost=shim.lost(self.shims))
         reads = [load for load in self.state.loads if load.sha256 == self.file.sha256]
         record = Record(
             checkpoint=self.file.checkpoint.id,

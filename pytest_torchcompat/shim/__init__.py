@@ -18,7 +18,7 @@ from pytest_torchcompat.shim.protocol import Shim
 from pytest_torchcompat.shim.torchaudio_cuda import TorchaudioCuda
 from pytest_torchcompat.shim.torchaudio_legacy import TorchaudioLegacy
 
-__all__ = ["SHIMS", "Shim", "Told", "applied", "get", "installed", "that_apply"]
+__all__ = ["SHIMS", "Shim", "Told", "applied", "get", "held", "installed", "lost", "that_apply"]
 
 # In the order in which they are applied: one may be what lets another import its library.
 SHIMS: tuple[Shim, ...] = (
@@ -54,6 +54,20 @@ def that_apply(library: str, versions: Mapping[str, str], chosen: str = "auto") 
         return tuple(each.name for each in SHIMS if each.name in named)
     fitting = (each for each in SHIMS if library in each.libraries)
     return tuple(each.name for each in fitting if each.applies(versions))
+
+
+@contextlib.contextmanager
+def held(names: Iterable[str]) -> Iterator[None]:
+    """Apply shims for a check, one after the other; what they lose they keep for its record."""
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            stack.enter_context(get(name).applied())
+        yield
+
+
+def lost(names: Iterable[str]) -> tuple[str, ...]:
+    """Return what shims could not carry over, a sentence each."""
+    return tuple(sentence for name in names for sentence in get(name).lost)
 
 
 @contextlib.contextmanager
