@@ -12,10 +12,11 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from matrix import axes, pairing
+from matrix import axes
 from matrix.axes import Companion, Library, Swept
 from matrix.releases import IndexUnreachableError, Release, Releases
 from matrix.stacks import Stack
+from pytest_torchcompat import pairing
 from pytest_torchcompat.checkpoints.catalogue import Catalogue, Checkpoint
 from pytest_torchcompat.errors import RecordError, TorchcompatError, UnknownNameError, unknown_name
 from pytest_torchcompat.policies import Policy

@@ -235,6 +235,7 @@ def _from_attempt(base: Record, check: Check, found: Attempt) -> Record:
         stage=found.stage,
         exception=found.exception,
         message=found.message or "; ".join(found.lost) or None,
+        chain=found.chain,
         globals=reads[-1].globals if reads else (),
         allowed_by_library=reads[-1].allowed_by_library if reads else (),
         overridden=tuple(load.site for load in found.loads if load.overridden),

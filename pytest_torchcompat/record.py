@@ -32,7 +32,8 @@ class Record:
 
     ``use`` is what the model was used for, and an ``experiment`` a use that only tests a claim: its
     outcome says nothing about the cell. ``parity`` is how far the output is from the baseline's,
-    which the merge of a run fills in.
+    which the merge of a run fills in. ``chain`` is what was raised and its causes, a line each as
+    ``Name: message``; ``diagnosis`` the known signature that it matches, with its remedies.
 
     ``seconds`` maps a stage to its wall time. ``fingerprint`` holds the shape, dtype, norm and a
     fixed projection of the output; ``benchmark`` the forward time in seconds with its method.
@@ -54,7 +55,8 @@ class Record:
     stage: Stage | None = None
     exception: str | None = None
     message: str | None = None
-    diagnosis: str | None = None
+    chain: tuple[str, ...] = ()
+    diagnosis: Mapping[str, Any] | None = None
     globals: tuple[str, ...] = ()
     allowed_by_library: tuple[str, ...] = ()
     overridden: tuple[str, ...] = ()
@@ -121,10 +123,10 @@ class Record:
         return f"{self.exception}: {first}" if self.exception else first
 
 
-_TUPLES = ("shims", "globals", "allowed_by_library", "overridden")
+_TUPLES = ("shims", "chain", "globals", "allowed_by_library", "overridden")
 _STRINGS = ("use", "library", "sha256", "device")
-_OPTIONAL_STRINGS = ("exception", "message", "diagnosis", "output")
-_OPTIONAL_OBJECTS = ("fingerprint", "parity", "benchmark")
+_OPTIONAL_STRINGS = ("exception", "message", "output")
+_OPTIONAL_OBJECTS = ("diagnosis", "fingerprint", "parity", "benchmark")
 
 
 def _check_types(values: Mapping[str, Any], where: str) -> None:

@@ -11,17 +11,17 @@ ROOT = Path(__file__).parents[1]
 
 # Ground floor first. A package is one floor; inside it, the modules are checked for cycles alone.
 PLUGIN_FLOORS = (
-    "errors outcome",
+    "display errors outcome pairing",
     "record",
     "audit scan",
-    "checkpoints convert",
-    "libraries shim",
+    "allowlist_code checkpoints convert",
+    "diagnosis libraries shim",
     "isolation forward policies",
-    "attempt",
+    "attempt doctor",
     "commands plugin",
 )
 MATRIX_FLOORS = (
-    "axes byte_code claims interpreters pairing processes releases store verdicts",
+    "axes byte_code claims interpreters processes releases store verdicts",
     "retirement stacks",
     "claims_data page plan stacks_data",
     "environments disk files outside",

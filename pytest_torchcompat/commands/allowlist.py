@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_torchcompat.commands.allowlist_code import ENTRY_POINT, PLACES, code
-from pytest_torchcompat.commands.display import escaped
+from pytest_torchcompat.allowlist_code import ENTRY_POINT, PLACES, code
 from pytest_torchcompat.commands.limit_options import add_limits, limits_from
+from pytest_torchcompat.display import escaped
 from pytest_torchcompat.errors import MissingFileError
 from pytest_torchcompat.scan import Limits, Scan, scan_path
 

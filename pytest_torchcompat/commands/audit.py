@@ -21,7 +21,7 @@ from pytest_torchcompat.audit import (
     audit,
     sarif,
 )
-from pytest_torchcompat.commands.display import escaped
+from pytest_torchcompat.display import escaped
 
 _ABOUT_VERDICTS = {
     Verdict.OK: "weights-only",

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from pytest_torchcompat.commands.display import escaped
 from pytest_torchcompat.convert import (
     Contents,
     Flat,
@@ -19,6 +18,7 @@ from pytest_torchcompat.convert import (
     write_safetensors,
     write_state_dict,
 )
+from pytest_torchcompat.display import escaped
 from pytest_torchcompat.errors import ConvertError
 from pytest_torchcompat.scan import Scan, scan_path
 from pytest_torchcompat.scan.allowlists import MEASURED

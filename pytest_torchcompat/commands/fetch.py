@@ -22,7 +22,7 @@ from pytest_torchcompat.checkpoints.offers import offers
 from pytest_torchcompat.checkpoints.own import is_here
 from pytest_torchcompat.checkpoints.project import add_project_rows
 from pytest_torchcompat.checkpoints.rows import catalogue
-from pytest_torchcompat.commands.display import escaped
+from pytest_torchcompat.display import escaped
 from pytest_torchcompat.errors import TorchcompatError, unknown_name
 from pytest_torchcompat.scan import Verdict, scan_path
 

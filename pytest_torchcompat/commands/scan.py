@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint
 from pytest_torchcompat.checkpoints.rows import catalogue
-from pytest_torchcompat.commands.display import escaped, human_size
 from pytest_torchcompat.commands.limit_options import add_limits, limits_from
+from pytest_torchcompat.display import escaped, human_size
 from pytest_torchcompat.scan import Limits, Scan, Verdict, scan_path
-from pytest_torchcompat.scan.allowlists import MEASURED, spelled
+from pytest_torchcompat.scan.allowlists import MEASURED, beyond_any, spelled
 from pytest_torchcompat.scan.refusals import NEXT_STEPS, Reason
 
 _SUFFIXES = (
@@ -203,13 +203,6 @@ def _allow_list_lines(scan: Scan) -> Iterator[str]:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def beyond_any(names: Iterable[str]) -> tuple[str, ...]:
-    """Return the names that are missing from some torch's own allow-list."""
-    return tuple(
-        name for name in names if not all(name in allowed for allowed in MEASURED.values())
-    )
 
 
 def _from_2_6(scan: Scan) -> str:

@@ -8,6 +8,7 @@ Measured by listing ``torch._weights_only_unpickler._get_allowed_globals()`` and
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from pytest_torchcompat.errors import unknown_name
@@ -210,3 +211,10 @@ def allowed_by_torch(version: str) -> frozenset[str]:
 def spelled(release: tuple[int, int]) -> str:
     """Return a release as people write it."""
     return f"{release[0]}.{release[1]}"
+
+
+def beyond_any(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names that are missing from some torch's own allow-list."""
+    return tuple(
+        name for name in names if not all(name in allowed for allowed in MEASURED.values())
+    )

@@ -9,8 +9,8 @@ import zipfile
 
 import pytest
 
+from pytest_torchcompat.allowlist_code import code
 from pytest_torchcompat.commands import allowlist
-from pytest_torchcompat.commands.allowlist_code import code
 from pytest_torchcompat.commands.cli import main
 from pytest_torchcompat.errors import TorchcompatError
 from pytest_torchcompat.scan import scan_file

@@ -14,8 +14,8 @@ from pytest_torchcompat.checkpoints.catalogue import Checkpoint, Replica
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.commands import scan as command
 from pytest_torchcompat.commands.cli import main
-from pytest_torchcompat.commands.display import escaped, human_size
 from pytest_torchcompat.commands.scan import report
+from pytest_torchcompat.display import escaped, human_size
 from pytest_torchcompat.scan import scan_file, verdict
 
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from matrix import axes, pairing
+from matrix import axes
 from matrix.plan import opened
+from pytest_torchcompat import pairing
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import UnknownNameError
 from pytest_torchcompat.libraries import Libraries

@@ -7,11 +7,10 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from pytest_torchcompat.commands.display import escaped
-from pytest_torchcompat.commands.scan import beyond_any
+from pytest_torchcompat.display import escaped
 from pytest_torchcompat.errors import TorchcompatError
 from pytest_torchcompat.scan import Scan, Verdict
-from pytest_torchcompat.scan.allowlists import MEASURED, spelled
+from pytest_torchcompat.scan.allowlists import MEASURED, beyond_any, spelled
 
 ENTRY_POINT, SITECUSTOMIZE = PLACES = ("entry-point", "sitecustomize")
 _TUPLES_SINCE = (2, 6)
@@ -115,7 +114,16 @@ def code(scan: Scan, place: str = ENTRY_POINT) -> list[str]:
     Raises ``TorchcompatError`` for a file that no allow-list should open.
     """
     _refuse(scan)
-    wanted = beyond_any(scan.globals)
+    return code_for(scan.globals, place)
+
+
+def code_for(names: Iterable[str], place: str = ENTRY_POINT) -> list[str]:
+    """
+    Return lines of Python that let torch load a file with these globals, ``weights_only=True``.
+
+    Raises ``TorchcompatError`` for a name that Python cannot import.
+    """
+    wanted = beyond_any(names)
     if not wanted:
         return ["# Nothing to allow: every torch loads this file with weights_only=True."]
     imports = list(_imports(name for name in wanted if not _comes_with_torch(name)))

@@ -1,0 +1,66 @@
+"""A failure as data: what was raised, where, and beside which versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from packaging.utils import canonicalize_name
+
+# What stands for an exception's name where there is none.
+RESOLVER = "resolver"  # an installer's words: pip's or uv's
+CRASH = "crash"  # a process that died: how, and its last output
+TIMEOUT = "timeout"
+
+# The stage of words of an installer; the others are those of ``outcome.Stage``.
+RESOLVE = "resolve"
+
+
+@dataclass(frozen=True)
+class Error:
+    """An exception's name, with its module where it is not a builtin, and its message."""
+
+    exception: str
+    message: str
+
+    @classmethod
+    def from_line(cls, line: str) -> Error:
+        """Read ``module.Name: message``, as a traceback ends."""
+        exception, _, message = line.partition(": ")
+        return cls(exception, message)
+
+    @property
+    def name(self) -> str:
+        """The exception's name without its module: the two spell one class in several ways."""
+        return self.exception.rpartition(".")[2]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """
+    What is known of a failure.
+
+    ``errors`` are the chain as it is shown last to first: what was raised in the end, then its
+    causes. ``versions`` are those of distributions by normalised name and of ``python``; what is
+    not among them is unknown. ``globals`` are the names in the pickle beyond torch's own, where all
+    of them are known.
+    """
+
+    errors: tuple[Error, ...]
+    stage: str = ""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    globals: tuple[str, ...] = ()
+
+
+def normalised(versions: Mapping[str, str]) -> Mapping[str, str]:
+    """Return versions by the names that distributions are compared by."""
+    return MappingProxyType({canonicalize_name(name): v for name, v in versions.items() if v})
+
+
+def chain_of(exception: str | None, message: str | None, chain: Iterable[str]) -> tuple[Error, ...]:
+    """Return the errors of a recorded check, whose first may be in its chain as well."""
+    errors = tuple(map(Error.from_line, chain))
+    if errors or not message:
+        return errors
+    return (Error(exception or "", message),)

@@ -1,0 +1,31 @@
+"""One file a family, in one registry."""
+
+from __future__ import annotations
+
+from pytest_torchcompat.diagnosis.signature import Signature
+from pytest_torchcompat.diagnosis.signatures import (
+    coqui,
+    fairseq,
+    files,
+    installing,
+    numpy,
+    pyannote,
+    torch_itself,
+    torchaudio,
+    ultralytics,
+    weights_only,
+)
+
+FAMILIES = {
+    "weights_only": weights_only.SIGNATURES,
+    "files": files.SIGNATURES,
+    "torch_itself": torch_itself.SIGNATURES,
+    "installing": installing.SIGNATURES,
+    "numpy": numpy.SIGNATURES,
+    "fairseq": fairseq.SIGNATURES,
+    "ultralytics": ultralytics.SIGNATURES,
+    "torchaudio": torchaudio.SIGNATURES,
+    "pyannote": pyannote.SIGNATURES,
+    "coqui": coqui.SIGNATURES,
+}
+SIGNATURES: tuple[Signature, ...] = tuple(each for family in FAMILIES.values() for each in family)

@@ -1,0 +1,7 @@
+"""fairseq, with omegaconf and hydra."""
+
+from __future__ import annotations
+
+from pytest_torchcompat.diagnosis.signature import Signature
+
+SIGNATURES: tuple[Signature, ...] = ()

@@ -1,0 +1,7 @@
+"""Files that are no checkpoint, or none that is whole."""
+
+from __future__ import annotations
+
+from pytest_torchcompat.diagnosis.signature import Signature
+
+SIGNATURES: tuple[Signature, ...] = ()

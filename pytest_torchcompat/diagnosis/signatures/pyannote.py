@@ -1,0 +1,7 @@
+"""pyannote.audio, with lightning."""
+
+from __future__ import annotations
+
+from pytest_torchcompat.diagnosis.signature import Signature
+
+SIGNATURES: tuple[Signature, ...] = ()

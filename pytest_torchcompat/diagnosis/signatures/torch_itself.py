@@ -1,0 +1,7 @@
+"""torch itself: its API, its devices, its state dicts."""
+
+from __future__ import annotations
+
+from pytest_torchcompat.diagnosis.signature import Signature
+
+SIGNATURES: tuple[Signature, ...] = ()

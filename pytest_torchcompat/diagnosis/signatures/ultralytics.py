@@ -1,0 +1,7 @@
+"""ultralytics."""
+
+from __future__ import annotations
+
+from pytest_torchcompat.diagnosis.signature import Signature
+
+SIGNATURES: tuple[Signature, ...] = ()
