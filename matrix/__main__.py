@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from matrix.page.render import render
 from matrix.plan import Heading, Plan, PlannedCell, Selection, make_plan, selected_policies
 from matrix.processes import Processes
 from matrix.progress import Reporter
+from matrix.recommend import Question, asked, lines, recommend
 from matrix.releases import IndexReleases, endpoint
 from matrix.replicas.rebuild import chosen, rebuild
 from matrix.runner import (
@@ -103,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     shims.add_argument("--runs", type=_absolute, default=RUNS, metavar="DIR")
     shims.add_argument("--json", action="store_true", help="Print it as JSON")
     shims.set_defaults(command=show_shims)
+    _add_recommend(commands.add_parser("recommend", help="Say which torch and policy to run"))
     replicas = commands.add_parser("replicas", help="Save the shipped replicas anew")
     replicas.add_argument("ids", nargs="*", metavar="ID", help="Only of these rows")
     replicas.set_defaults(command=save_replicas)
@@ -135,6 +138,28 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runs", type=_absolute, default=RUNS, metavar="DIR", help="Where runs are kept"
     )
+
+
+def _add_recommend(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "run", nargs="?", type=_absolute, metavar="RUN", help="By default the newest"
+    )
+    for name, metavar, help_text in (
+        ("gpu", "NAME", "Only torch that is built for it: 'RTX 5080', or sm_120"),
+        ("checkpoint", "GLOB", "Only for these checkpoints"),
+        ("policy", "NAME", "Only under this policy"),
+        ("python", "VERSION", "Only what was swept on this Python"),
+    ):
+        parser.add_argument(f"--{name}", default="", metavar=metavar, help=help_text)
+    parser.add_argument(
+        "--library",
+        required=True,
+        metavar="NAME[==VERSION]",
+        help="The newest that was swept, without a version",
+    )
+    parser.add_argument("--runs", type=_absolute, default=RUNS, metavar="DIR")
+    parser.add_argument("--json", action="store_true", help="Print it as JSON")
+    parser.set_defaults(command=show_recommendation)
 
 
 def _absolute(text: str) -> Path:
@@ -360,7 +385,9 @@ def _plan_with(options: argparse.Namespace) -> Plan:
 
 def show_shims(options: argparse.Namespace) -> int:
     """Print which cells of a run need each shim and each entry of the allow-lists."""
-    found = _needs(_merged(options))
+    folder = _merged(options)
+    with _form_of(folder):
+        found = _needs(read_json(folder.matrix))
     if options.json:
         print(json.dumps(found, indent=1))
         return 0
@@ -372,20 +399,39 @@ def show_shims(options: argparse.Namespace) -> int:
     return 0
 
 
-def _needs(folder: RunFolder) -> dict[str, Any]:
-    matrix = read_json(folder.matrix)
+def _needs(matrix: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "run": matrix["run"],
+        "shims": retirement.shims(matrix, SHIMS),
+        "allowlists": retirement.allowlists(matrix, catalogue()),
+    }
+
+
+@contextlib.contextmanager
+def _form_of(folder: RunFolder) -> Iterator[None]:
     try:
-        return {
-            "run": matrix["run"],
-            "shims": retirement.shims(matrix, SHIMS),
-            "allowlists": retirement.allowlists(matrix, catalogue()),
-        }
-    except (KeyError, TypeError, AttributeError) as error:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         message = (
             f"{folder.matrix} is not of the form that is read here ({error!r}); `python -m matrix "
             f"render {folder.path}` writes it anew"
         )
         raise RecordError(message) from error
+
+
+def show_recommendation(options: argparse.Namespace) -> int:
+    """Print what a run's cells recommend; exit code 1 where nothing in it works."""
+    name, version = asked(options.library)
+    filters = (options.gpu, options.checkpoint, options.policy, options.python)
+    folder = _merged(options)
+    with _form_of(folder):
+        question = Question(name, version, *filters)
+        answer = recommend(read_json(folder.matrix), question, datetime.now(timezone.utc))
+    if options.json:
+        print(json.dumps(answer.to_dict(), indent=1))
+    else:
+        print("\n".join(lines(answer)))
+    return 0 if answer.works else 1
 
 
 def _several(names: Sequence[str]) -> str:

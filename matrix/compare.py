@@ -9,7 +9,7 @@ from typing import Any
 
 from packaging.version import Version
 
-from matrix import axes, retirement
+from matrix import axes, causes, retirement
 from matrix.claims import judged
 from matrix.claims_data import CLAIMS
 from matrix.plan import Plan, PlannedCell, PlannedCheck
@@ -88,9 +88,12 @@ def document(
 
 
 def answered(matrix: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a matrix with what its cells answer: the claims, who needs a shim, an allow-list."""
+    """Return a matrix with what its cells answer: why they are red, the claims, who needs what."""
+    found = causes.diagnosed(matrix)
     return {
-        **matrix,
+        **found,
+        "causes": causes.causes(found),
+        "refusals": causes.refusals(found),
         "claims": judged(CLAIMS, matrix["cells"]),
         "shims": retirement.shims(matrix, SHIMS),
         "allowlists": retirement.allowlists(matrix, catalogue()),

@@ -156,6 +156,9 @@ def _remarks(wanted: Sequence[str], imports: Sequence[_Import]) -> Iterator[str]
         if name in _DICTS:
             yield f"# {name} is a dict of its own kind, which torch 2.10 and later do not fill"
             yield "#   even if it is allowed: save the file anew with a plain dict in its place."
+        if name == "collections.deque":
+            yield "# torch does not fill a collections.deque, even if it is allowed: save the file"
+            yield "#   anew with a plain list in its place."
 
 
 def _refuse(scan: Scan) -> None:

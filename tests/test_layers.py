@@ -21,12 +21,12 @@ PLUGIN_FLOORS = (
     "commands plugin",
 )
 MATRIX_FLOORS = (
-    "axes byte_code claims interpreters processes releases store verdicts",
-    "retirement stacks",
+    "axes byte_code claims interpreters processes releases store upstream verdicts",
+    "causes retirement stacks",
     "claims_data page plan stacks_data",
     "environments disk files outside",
     "runner compare replicas",
-    "progress",
+    "progress recommend",
     "__main__",
 )
 

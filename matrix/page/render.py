@@ -35,8 +35,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     for filter_ in (
-        *(text.cut, text.drift, text.milliseconds, text.moment, text.seconds),
-        sentence,
+        *(text.counted, text.cut, text.drift, text.milliseconds, text.moment, text.seconds),
+        *(text.worded, sentence),
     ):
         environment.filters[filter_.__name__] = filter_
     environment.globals["took"] = text.took

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from markupsafe import Markup, escape
+
 LIMIT = 6000
 _MINUTE = 60
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
@@ -34,6 +36,8 @@ def inert(value: Any) -> Any:
 
 
 def _inert_text(text: str) -> str:
+    if text.isprintable():  # as nearly all are: names and versions
+        return text
     encodable = text.encode("utf-8", "backslashreplace").decode("utf-8")
     return _ANSI.sub("", encodable).replace("\r\n", "\n").translate(_VISIBLE)
 
@@ -43,6 +47,27 @@ def cut(text: str) -> str:
     if len(text) <= LIMIT:
         return text
     return f"{text[:LIMIT]}\n… {len(text) - LIMIT:,} more characters in matrix.json"
+
+
+def worded(text: str) -> Markup:
+    """Write a sentence for HTML, what stands between backticks as code."""
+    parts = text.split("`")
+    last = len(parts) - 1
+    # A backtick that nothing closes is one.
+    marked = [
+        escape(part) if not number % 2 else _code(part) if number < last else "`" + escape(part)
+        for number, part in enumerate(parts)
+    ]
+    return Markup("").join(marked)
+
+
+def _code(text: str) -> Markup:
+    return Markup("<code>{}</code>").format(text)
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things: ``1 cell``, ``2 cells``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def moment(iso: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from matrix import commands
+from matrix.causes import line_of
 from pytest_torchcompat.outcome import MEANINGS, Outcome
 from pytest_torchcompat.record import FORWARD
 
@@ -130,6 +131,24 @@ class Tally:
 
 
 @dataclass(frozen=True)
+class Causes:
+    """Causes of one kind, under a title."""
+
+    title: str
+    about: str
+    items: Sequence[Mapping[str, Any]]
+
+
+_ABOUT = {
+    "Not known yet": "No signature matches: these words stand for all that differ from them only "
+    "in paths, addresses and versions. The text of a report is ready to paste.",
+    "Known": "Others have met these before. The remedies are for the versions of the first cell; "
+    "the details of each check have those for its own.",
+    "Refused by a policy": "A policy that forbids pickles doing its work, and no failure.",
+}
+
+
+@dataclass(frozen=True)
 class _Subject:
     """What a row is about besides its versions."""
 
@@ -152,6 +171,7 @@ class View:
             for mark in self.marks
             if mark.check
         }
+        self._by_cause = self._of_causes()
 
     @property
     def marks(self) -> list[Mark]:
@@ -183,6 +203,39 @@ class View:
         """How many claims have which verdict, in words."""
         found = Counter(claim["verdict"] for claim in self.matrix["claims"])
         return ", ".join(f"{found[verdict]} {verdict}" for verdict in VERDICTS if found[verdict])
+
+    @property
+    def causes(self) -> list[Causes]:
+        """Why checks do not work: what nobody has met before, what is known, what was refused."""
+        found = self.matrix["causes"]
+        groups = {
+            "Not known yet": [cause for cause in found if not cause["known"]],
+            "Known": [cause for cause in found if cause["known"]],
+            "Refused by a policy": self.matrix["refusals"],
+        }
+        return [Causes(title, _ABOUT[title], items) for title, items in groups.items() if items]
+
+    def diagnosis(self, item: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return what is known of the failure of a check or a cell."""
+        found: Mapping[str, Any] | None = self.matrix["diagnoses"].get(item.get("diagnosis"))
+        return found
+
+    def shows(self, cause: Mapping[str, Any], cell: str) -> str:
+        """Return the id of a cell's details where a cause is seen; empty where it has none."""
+        if cause["known"]:
+            known = {"id": cause["name"], "cause": cause["cause"]}
+            return self._by_cause.get((cell, line_of(known)), "")
+        example = cause["example"]
+        return self.reference(example, cell) if example["cell"] == cell else ""
+
+    def _of_causes(self) -> dict[tuple[str, tuple[str, str]], str]:
+        lines = {key: line_of(known) for key, known in self.matrix["diagnoses"].items()}
+        found: dict[tuple[str, tuple[str, str]], str] = {}
+        for mark in self.marks:
+            line = lines.get((mark.check or mark.cell)["diagnosis"])
+            if line:
+                found.setdefault((mark.cell["id"], line), mark.id)
+        return found
 
     def reference(self, evidence: Mapping[str, Any], cell: str) -> str:
         """Return the id of a check's details that evidence names; empty where it has none."""

@@ -12,7 +12,7 @@ from typing import Any
 from pytest_torchcompat.errors import TorchcompatError
 
 # Each is a module beside this one; only what is asked for is imported.
-COMMANDS = ("scan", "allowlist", "convert", "audit", "shims", "fetch")
+COMMANDS = ("scan", "allowlist", "convert", "audit", "explain", "shims", "fetch", "doctor")
 _FAILED = 2
 
 

@@ -9,12 +9,13 @@ from functools import lru_cache
 from typing import Any
 
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from pytest_torchcompat import pairing
 from pytest_torchcompat.allowlist_code import code_for
-from pytest_torchcompat.diagnosis.failure import Error, Failure
+from pytest_torchcompat.diagnosis.failure import Failure
 from pytest_torchcompat.diagnosis.signature import ALLOW, Remedy, Signature
 from pytest_torchcompat.diagnosis.signatures import SIGNATURES
 from pytest_torchcompat.errors import TorchcompatError
@@ -70,18 +71,24 @@ def diagnose(failure: Failure) -> Diagnosis | None:
     return _diagnosis(found[0], failure) if found else None
 
 
+def prescribed(name: str, failure: Failure, groups: Mapping[str, str]) -> Diagnosis | None:
+    """Return what a signature says of a failure that is foreseen; ``None`` for an unknown id."""
+    found = next((each for each in SIGNATURES if each.id == name), None)
+    return _diagnosis(Match(found, 0, groups), failure) if found else None
+
+
 def matches(failure: Failure, known: Iterable[Signature] = SIGNATURES) -> Iterator[Match]:
     """Yield every signature that fits."""
-    by_name = _by_name(tuple(known))
+    by_name = _KNOWN if known is SIGNATURES else _by_name(known)
     for position, error in enumerate(failure.errors):
         for signature in by_name.get(error.name, ()):
-            groups = _groups(signature, error, failure)
-            if groups is not None:
+            found = signature.search(error.message)
+            if found and _fits(signature, failure):
+                groups = {name: text for name, text in found.groupdict().items() if text}
                 yield Match(signature, position, groups)
 
 
-@lru_cache(maxsize=4)
-def _by_name(known: tuple[Signature, ...]) -> dict[str, list[Signature]]:
+def _by_name(known: Iterable[Signature]) -> Mapping[str, Sequence[Signature]]:
     found: dict[str, list[Signature]] = {}
     for signature in known:
         for name in signature.exceptions:
@@ -89,13 +96,13 @@ def _by_name(known: tuple[Signature, ...]) -> dict[str, list[Signature]]:
     return found
 
 
-def _groups(signature: Signature, error: Error, failure: Failure) -> Mapping[str, str] | None:
+_KNOWN = _by_name(SIGNATURES)
+
+
+def _fits(signature: Signature, failure: Failure) -> bool:
     if signature.stages and failure.stage not in signature.stages:
-        return None
-    found = signature.regex.search(error.message)
-    if found is None or holds(signature.applies, failure.versions) is False:
-        return None
-    return {name: text for name, text in found.groupdict().items() if text}
+        return False
+    return holds(signature.applies, failure.versions) is not False
 
 
 def holds(requirements: Sequence[str], versions: Mapping[str, str]) -> bool | None:
@@ -107,22 +114,23 @@ def holds(requirements: Sequence[str], versions: Mapping[str, str]) -> bool | No
 
 
 def _holds(requirement: str, versions: Mapping[str, str]) -> bool | None:
-    name, parsed = _parsed(requirement)
+    name, _ = _parsed(requirement)
     version = versions.get(name)
-    return _contains(parsed, version) if version else None
+    return _contains(requirement, version) if version else None
 
 
 @lru_cache(maxsize=1024)
-def _parsed(requirement: str) -> tuple[str, Requirement]:
+def _parsed(requirement: str) -> tuple[str, SpecifierSet]:
     parsed = Requirement(requirement)
-    return canonicalize_name(parsed.name), parsed
+    return canonicalize_name(parsed.name), parsed.specifier
 
 
 @lru_cache(maxsize=4096)
-def _contains(requirement: Requirement, version: str) -> bool | None:
+def _contains(requirement: str, version: str) -> bool | None:
+    _, specifier = _parsed(requirement)
     try:
         # A nightly of 2.10 has what 2.10 has: it counts as the release that it leads to.
-        return requirement.specifier.contains(Version(version).base_version, prereleases=True)
+        return specifier.contains(Version(version).base_version, prereleases=True)
     except InvalidVersion:
         return None
 
@@ -150,25 +158,44 @@ def _filled(remedy: Remedy, when: str, words: Mapping[str, str], failure: Failur
     if remedy.kind == ALLOW:
         says = says if failure.globals else f"{says} {_FIRST_ALONE}"
         try:
-            code = "\n".join(code_for(failure.globals or (words["g"],)))
+            code = _allowing(failure.globals or (words["g"],))
         except (KeyError, TorchcompatError):
             return None
     return Advice(remedy.kind, says, code, when)
 
 
+@lru_cache(maxsize=256)
+def _allowing(names: tuple[str, ...]) -> str:
+    return "\n".join(code_for(names))
+
+
 def _fill(text: str, words: Mapping[str, str]) -> str | None:
     """Return a text with its blanks filled; ``None`` where nothing fills one."""
-    if any(name not in words for name in _BLANK.findall(text)):
+    blanks = _blanks(text)
+    if not blanks:
+        return text
+    if any(name not in words for name in blanks):
         return None
     return _BLANK.sub(lambda found: words[found[1]], text)
+
+
+@lru_cache(maxsize=2048)
+def _blanks(text: str) -> tuple[str, ...]:
+    return tuple(_BLANK.findall(text))
 
 
 def _words(failure: Failure) -> dict[str, str]:
     """Return what blanks may stand for besides the groups of a pattern."""
     words = {name.replace("-", "_"): version for name, version in failure.versions.items()}
-    torch = failure.versions.get("torch")
-    if torch:
+    return {**words, **_beside(failure.versions.get("torch", ""))}
+
+
+@lru_cache(maxsize=256)
+def _beside(torch: str) -> Mapping[str, str]:
+    """Return what goes with a torch, as blanks name it."""
+    try:
         release = Version(torch).public
-        specifiers = {name: of(release) for name, of in pairing.SPECIFIERS.items()}
-        words.update({f"{name}_spec": spec for name, spec in specifiers.items() if spec})
-    return words
+    except InvalidVersion:
+        return {}
+    specifiers = {name: of(release) for name, of in pairing.SPECIFIERS.items()}
+    return {f"{name}_spec": spec for name, spec in specifiers.items() if spec}

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
+from pytest_torchcompat.diagnosis.literals import literals
+
 # How much a signature knows. The one that knows most wins; a test fails where two are equal.
 GENERAL = 0  # a wording that any file or library may cause
 LIBRARY = 1  # what it means for one library or kind of file
@@ -90,3 +92,18 @@ class Signature:
     def regex(self) -> re.Pattern[str]:
         """The compiled pattern."""
         return re.compile(self.pattern)
+
+    @cached_property
+    def words(self) -> tuple[tuple[str, ...], ...]:
+        """Of each tuple, one word is in each message that the pattern matches."""
+        return literals(self.pattern)
+
+    def search(self, message: str) -> re.Match[str] | None:
+        """Search the pattern in a message, where its words are there at all."""
+        for words in self.words:
+            for word in words:
+                if word in message:
+                    break
+            else:
+                return None
+        return self.regex.search(message)

@@ -71,8 +71,12 @@ def pytest_make_collect_report(
     asked = settings.whole_suite and not collector.config.getoption("collectonly")
     with held_for(collector, settings.policies[0] if asked else None):
         report = yield
-    if not hasattr(collector.config, "workerinput"):
-        # A worker of pytest-xdist keeps such a report to itself; its first test carries the lines.
+    call = getattr(report, "call", None)
+    if report.failed and call is not None and call.excinfo is not None:
+        summary.note_failure(collector, call.excinfo, report)
+    if report.failed or not hasattr(collector.config, "workerinput"):
+        # A worker of pytest-xdist keeps a report of success to itself; its first test carries the
+        # lines.
         summary.attach(collector.config, report)
     return report
 
@@ -96,10 +100,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Let the report carry what was loaded since the last one."""
+    """Let the report carry what was loaded since the last one, and what is known of a failure."""
     report = yield
+    if report.failed and call.excinfo is not None:
+        summary.note_failure(item, call.excinfo, report)
     summary.attach(item.config, report)
     return report
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_torchcompat.outcome import Outcome
 from pytest_torchcompat.plugin.options import SETTINGS
 from pytest_torchcompat.policies import Policy
 
@@ -15,8 +16,25 @@ PENDING = pytest.StashKey["list[dict[str, Any]]"]()
 
 
 def note(node: pytest.Item | pytest.Collector, line: dict[str, Any]) -> None:
-    """Keep a line until the next report of pytest's carries it away."""
+    """Keep a line until the next report of pytest's carries it away; a check with its diagnosis."""
+    if line["kind"] == "check" and not Outcome(line["outcome"]).works:
+        from pytest_torchcompat.plugin.failures import checked
+
+        line = checked(node, line)
     node.config.stash[PENDING].append({**line, "test": node.nodeid})
+
+
+def note_failure(
+    node: pytest.Item | pytest.Collector, excinfo: pytest.ExceptionInfo[BaseException], report: Any
+) -> None:
+    """Say below a report's traceback what is known of the exception, and keep a line of it."""
+    from pytest_torchcompat.plugin import failures
+
+    line = failures.told(node, excinfo.value, node.config.stash[PENDING])
+    section = failures.section(line)
+    if section:
+        report.sections.insert(0, section)
+    note(node, line)
 
 
 def attach(config: pytest.Config, report: Any) -> None:
@@ -33,29 +51,64 @@ class Writer:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.lines: list[dict[str, Any]] = []
+        self.failing: dict[str, list[dict[str, Any]]] = {}  # checks and loads, by their test
+        self.waiting: dict[str, list[dict[str, Any]]] = {}  # failures of tests that go on
+        self.started = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take the lines of a test's phase."""
         self._take(report)
+        if report.when == "teardown":
+            self._end(report.nodeid)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Take the lines of a module's import."""
         self._take(report)
 
+    def pytest_sessionfinish(self) -> None:
+        """Write the failures of modules, and of tests that were cut off."""
+        for test in list(self.waiting):
+            self._end(test)
+
     def _take(self, report: Any) -> None:
         for line in getattr(report, ATTRIBUTE, ()):
+            if line["kind"] == "failure":
+                # A test that is run again has not failed yet, and each worker of pytest-xdist
+                # imports all modules.
+                if report.outcome == "failed" and line not in self.waiting.get(line["test"], ()):
+                    self.lines.append(line)
+                    self.waiting.setdefault(line["test"], []).append(line)
+                continue
             self.lines.append(line)
             if line["kind"] == "once":
                 continue
-            self._write(line)
-            self.config.hook.pytest_torchcompat_record(record=line)
+            if line["outcome"] != "ok":
+                self.failing.setdefault(line["test"], []).append(line)
+            self._tell(line)
+
+    def _end(self, test: str) -> None:
+        """Write a test's failures, save those that the lines of its checks and loads tell."""
+        said = self.failing.pop(test, ())
+        for line in self.waiting.pop(test, ()):
+            if not any(_tells(other, line) for other in said):
+                self._tell(line)
+
+    def _tell(self, line: dict[str, Any]) -> None:
+        self._write(line)
+        self.config.hook.pytest_torchcompat_record(record=line)
 
     def _write(self, line: dict[str, Any]) -> None:
         path = self.config.stash[SETTINGS].report
-        if path is not None:
-            from pytest_torchcompat.record import append_line
+        if path is None:
+            return
+        from pytest_torchcompat.record import append_line
 
-            append_line(path, line)
+        if not self.started:
+            from pytest_torchcompat.doctor import environment_line
+
+            append_line(path, environment_line())
+            self.started = True
+        append_line(path, line)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Tell each call site, what it loaded and what became of it."""
@@ -70,8 +123,25 @@ class Writer:
                     terminalreporter.line(text)
                 if mine:
                     terminalreporter.line(total(policy, mine))
+        self._tell_known(terminalreporter)
         for text in once_lines(self.lines, len(self.config.stash[SETTINGS].policies)):
             terminalreporter.line(text)
+
+    def _tell_known(self, terminalreporter: Any) -> None:
+        known = [line for line in self.lines if line["kind"] == "failure" and line["diagnosis"]]
+        if known:
+            from pytest_torchcompat.plugin.failures import summary_lines
+
+            terminalreporter.section("known failures")
+            for text in summary_lines(known):
+                terminalreporter.line(text)
+
+
+def _tells(line: dict[str, Any], failure: dict[str, Any]) -> bool:
+    """Whether the line of a check or a load says what made its test fail."""
+    if line["kind"] == "check":
+        return not Outcome(line["outcome"]).works
+    return any(each.endswith(f": {line['message']}") for each in failure["chain"])
 
 
 def sites(loads: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -89,11 +159,15 @@ def _key(load: dict[str, Any]) -> tuple[str, ...]:
 
 
 def check_lines(checks: Iterable[dict[str, Any]]) -> Iterable[str]:
-    """Tell each checkpoint's verdict, with its edition."""
+    """Tell each checkpoint's verdict, with its edition and what is known of a failure."""
     from pytest_torchcompat.record import Record
 
     for check in checks:
         yield Record.from_dict(check).sentence
+        if check["diagnosis"]:
+            from pytest_torchcompat.diagnosis.text import short
+
+            yield f"    known: {short(check['diagnosis'])}"
 
 
 def site_lines(mine: list[dict[str, Any]], all_loads: list[dict[str, Any]]) -> Iterable[str]:

@@ -21,12 +21,12 @@ from rich.console import Console
 from rich.table import Table
 
 from matrix.runner import default_jobs
-from tests.bench import fetching, scanning, start_up, sweep
+from tests.bench import explaining, fetching, scanning, start_up, sweep
 from tests.bench.sweep import Way
 
 TORCHES = ["2.5.1", "2.6.0", "2.15.0"]
 LIBRARIES = ["fairseq==0.12.2", "ultralytics==8.1.0"]
-SUITES = ("sweep", "start-up", "fetch", "scan")
+SUITES = ("sweep", "start-up", "fetch", "scan", "explain")
 OVERHEAD, SPEED_UP, START_UP = 1.25, 3.0, 10.0
 
 
@@ -40,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures += fetching.figures(options.downloads)
     if "scan" in options.only:
         figures += scanning.figures(options.scans, options.torch_python)
+    if "explain" in options.only:
+        figures += explaining.figures(options.failures)
     if "sweep" in options.only:
         figures += _sweep(options)
     _print(figures)
@@ -66,6 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--scans", type=int, default=3, metavar="N", help="Times each scanner reads each large file"
+    )
+    parser.add_argument(
+        "--failures", type=int, default=10_000, metavar="N", help="Recorded failures to explain"
     )
     torch_python = "A Python that has torch 2.6 or later, for torch's own lister"
     parser.add_argument(

@@ -157,6 +157,13 @@ def test_a_dict_of_its_own_kind_says_which_torch_does_not_fill_it():
     assert "save the file anew with a plain dict" in lines[2]
 
 
+def test_a_deque_says_that_torch_does_not_fill_it():
+    lines = lines_for(naming("collections.deque"))
+
+    assert lines[1].startswith("# torch does not fill a collections.deque, even if it is allowed")
+    assert "with a plain list in its place" in lines[2]
+
+
 def test_the_code_for_sitecustomize_imports_nothing_before_the_first_load(tmp_path):
     """With a stand-in for torch: what is asked of it is that it has load and serialization."""
     (tmp_path / "torch").mkdir()

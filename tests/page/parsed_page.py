@@ -50,6 +50,10 @@ class ParsedPage(HTMLParser):
         if "style" not in self.open:
             self.words.append(data)
 
+    def attributes(self, tag: str) -> list[dict[str, str | None]]:
+        """Return the attributes of each such tag."""
+        return [a for name, a in self.tags if name == tag]
+
     def named(self, tag: str, word: str) -> list[dict[str, str | None]]:
         """Return the attributes of each such tag that has the word among its classes."""
         return [

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import itertools
 from typing import Any
 
-from matrix import retirement
+from matrix import causes, retirement
 from matrix.claims import RUNS, WORKS, Claim, Finding, Of, Part, judged
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint
 from pytest_torchcompat.outcome import Outcome, Stage
@@ -30,6 +31,30 @@ REFUSAL = (
 DRIFT = "the output differs from torch 2.5.1 under stock: relative drift 3.1e-02, beyond 1e-03"
 DISTRIBUTIONS = {"filelock": "3.29.0", "jinja2": "3.1.6", "numpy": "2.4.1", "sympy": "1.14.0"}
 
+
+DIAGNOSES = {
+    "wo-yolo/1": {
+        "id": "wo-yolo",
+        "cause": "The file holds a whole model, and `torch.load` refuses its classes.",
+        "remedies": [
+            {
+                "kind": "allow",
+                "says": "Register what it names.",
+                "code": "import torch\ntorch.serialization.add_safe_globals([DetectionModel])",
+                "when": "",
+            },
+            {"kind": "advice", "says": "Save it anew.", "code": "", "when": "torch>=2.6"},
+        ],
+        "link": "https://example.org/issues/1",
+    },
+    "no-wheel/1": {
+        "id": "no-wheel",
+        "cause": "Nobody built it for this Python.",
+        "remedies": [],
+        "link": "torch/serialization.py",
+    },
+}
+KNOWN = {"ultralytics/yolov8n": "wo-yolo/1", "ultralytics/yolo11n": "wo-yolo/1"}
 
 PARITY = {
     "use": "forward",
@@ -131,6 +156,7 @@ def cell(torch: str, library: str, version: str, checks: list[Any], **fields: An
         "distributions": {**DISTRIBUTIONS, library: version, "torch": torch},
         "outcome": outcome,
         "reason": None,
+        "diagnosis": None,
         "seconds": {"environment": 14.2, "run": 21.7},
         "checks": checks,
         **fields,
@@ -231,9 +257,17 @@ def matrix(**fields: Any) -> dict[str, Any]:
 
 
 def answered(matrix: dict[str, Any]) -> dict[str, Any]:
-    """Return a matrix with what its cells answer to made-up claims and shims."""
+    """Return a matrix with what its cells answer to made-up signatures, claims and shims."""
+    matrix = {**matrix, "diagnoses": copy.deepcopy(DIAGNOSES)}
+    for each in matrix["cells"]:
+        each["diagnosis"] = "no-wheel/1" if "no wheel" in (each["reason"] or "") else None
+        for check in each["checks"]:
+            known = check["message"] == REFUSAL and check["checkpoint"] in KNOWN
+            check["diagnosis"] = KNOWN[check["checkpoint"]] if known else None
     return {
         **matrix,
+        "causes": causes.causes(matrix),
+        "refusals": causes.refusals(matrix),
         "claims": judged(CLAIMS, matrix["cells"]),
         "shims": retirement.shims(matrix, [Hydra(), Gone()]),
         "allowlists": retirement.allowlists(matrix, ROWS),

@@ -12,6 +12,7 @@ from matrix.page.render import render
 from pytest_torchcompat.outcome import Outcome
 from pytest_torchcompat.policies import Policy
 
+REMEDY = ("kind", "says", "code", "when")
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'`{{7*7}}\u202e\x00"
 
 
@@ -44,8 +45,11 @@ def test_every_reference_points_at_something_on_the_page(parsed):
 
 
 def test_nothing_is_fetched_from_elsewhere(parsed, page):
+    links = {a["href"] for a in parsed.attributes("a") if a["href"].startswith("https://")}
     outside = {point for point in parsed.points if not point.startswith(("#", "data:"))}
-    assert outside == {"matrix.json"}
+    assert outside - links == {"matrix.json"}
+    fetched = [a for tag, a in parsed.tags if tag != "a" for name in a if name in ("href", "src")]
+    assert all(a.get("href", "").startswith("data:") for a in fetched)
     assert not re.search(r"@import|url\(|//[a-z]", page.split("<style>")[1].split("</style>")[0])
 
 
@@ -186,9 +190,85 @@ def test_details_hold_the_evidence_of_their_outcome(matrix, starts, part):
     assert part in one(matrix, *starts)
 
 
-def test_a_diagnosis_is_shown(matrix):
-    matrix["cells"][0]["checks"][3]["diagnosis"] = "wo-fairseq-dictionary"
-    assert "diagnosis wo-fairseq-dictionary" in one(matrix, "⊘ refused", "fairseq")
+def test_a_diagnosis_is_shown_with_its_remedies_and_link(matrix):
+    assert (
+        "Known as wo-yolo The file holds a whole model, and torch.load refuses its classes. "
+        "What helps Register what it names. import torch torch.serialization.add_safe_globals"
+        "([DetectionModel]) with torch>=2.6: Save it anew. https://example.org/issues/1"
+    ) in one(matrix, "✕ fail under stock", "ultralytics")
+
+
+def test_the_diagnosis_of_a_cell_is_shown_with_its_reason(matrix):
+    shown = one(matrix, "∅ unavailable", "fairseq")
+    assert (
+        "it cannot be installed. Known as no-wheel Nobody built it for this Python. "
+        "torch/serialization.py"
+    ) in shown
+
+
+def test_the_diagnosis_of_a_cell_is_shown_with_its_environment(page):
+    environments = page.split('<section id="environments">')[1].split("</section>")[0]
+    shown = ParsedPage("<section>" + environments + "</section>").text
+    assert "it cannot be installed. Known as no-wheel Nobody built it for this Python." in shown
+
+
+def test_what_nobody_knows_has_no_diagnosis(matrix):
+    assert "Known as" not in one(matrix, "↯ crash")
+
+
+def causes_of(page):
+    """Return the text under each heading of the causes."""
+    section = page.split('<section id="causes">')[1].split("</section>")[0]
+    parts = section.split("<h3>")[1:]
+    return [ParsedPage("<h3>" + part).text for part in parts]
+
+
+def test_the_causes_that_nobody_knows_come_first_with_a_report(page):
+    unknown, _, refused = causes_of(page)
+    assert unknown.startswith("Not known yet 4 No signature matches")
+    assert "load: Segmentation fault loading dictionary text of a report fairseq" in unknown
+    assert "↯ crash 1 check in 1 cell" in unknown
+    assert refused.startswith("Refused by a policy 2")
+    assert "text of a report" not in refused
+
+
+def test_a_known_cause_has_its_remedies_its_link_and_its_cells(page):
+    known = causes_of(page)[1]
+    assert known.startswith("Known 2 Others have met these before.")
+    assert (
+        "and torch.load refuses its classes. wo-yolo what helps Register what it names. import "
+        "torch torch.serialization.add_safe_globals([DetectionModel]) with torch>=2.6: Save it "
+        "anew. https://example.org/issues/1 ✕ fail 12 checks in 6 cells"
+    ) in known
+    assert "ultralytics 8.1.0 on torch 2.6.0 to 2.16.0.dev20261119" in known
+    assert "∅ unavailable 1 cell" in known
+
+
+def test_the_causes_lead_to_the_details_of_their_checks(matrix, page):
+    section = page.split('<section id="causes">')[1].split("</section>")[0]
+    parsed = ParsedPage("<section>" + section + "</section>")
+    marks = {mark.id: mark for mark in view.View(matrix).marks}
+    found = [marks[button["popovertarget"]] for button in parsed.named("button", "link")]
+    assert {mark.outcome for mark in found} == {
+        *("fail", "refused", "crash", "timeout", "unavailable")
+    }
+
+
+def test_the_top_says_how_many_causes_there_are(parsed):
+    assert "Causes 4 not known yet, 2 known, 2 refused by a policy" in parsed.text
+
+
+def test_a_link_that_is_none_is_text(matrix):
+    matrix["diagnoses"]["wo-yolo/1"]["link"] = "javascript:alert(1)"
+    for cause in [*matrix["causes"], *matrix["refusals"]]:
+        cause["link"] = "javascript:alert(1)"
+    parsed = ParsedPage(render(matrix))
+    assert not [point for point in parsed.points if point.startswith("javascript:")]
+    assert "javascript:alert(1)" in parsed.text
+
+
+def test_a_key_without_its_diagnosis_is_passed_over(matrix):
+    assert "Known as" not in " ".join(details(render(matrix | {"diagnoses": {}})))
 
 
 def test_the_command_survives_a_shell(matrix):
@@ -279,8 +359,13 @@ def _fill(matrix, words):
         cell["reason"] = cell["why"] = words
         cell["distributions"] = dict.fromkeys(cell["distributions"], words)
         for check in cell["checks"]:
-            check.update(dict.fromkeys(("exception", "message", "output", "diagnosis"), words))
+            check.update(dict.fromkeys(("exception", "message", "output"), words))
             check.update(globals=[words], overridden=[words, words], library=words)
+    for known in [*matrix["diagnoses"].values(), *matrix["causes"], *matrix["refusals"]]:
+        known.update(cause=words, link=words, remedies=[dict.fromkeys(REMEDY, words)])
+    for cause in [*matrix["causes"], *matrix["refusals"]]:
+        cause.update(name=words, libraries={words: words}, torch=words)
+        cause["report"] = words if cause["report"] else None
     for stack in matrix["stacks"]:
         # Of these a user may add some.
         stack.update(why=words, said_by=words, requirements=[words])
@@ -401,6 +486,6 @@ def test_a_stack_is_shown_with_the_resolvers_words(parsed, words):
 
 
 def test_what_a_run_has_none_of_has_no_section(matrix):
-    none = {key: [] for key in ("claims", "shims", "allowlists", "stacks")}
+    none = {key: [] for key in ("causes", "refusals", "claims", "shims", "allowlists", "stacks")}
     ids = ParsedPage(render(matrix | none)).ids
-    assert not {"claims", "shims", "allow-lists", "stacks"} & set(ids)
+    assert not {"causes", "claims", "shims", "allow-lists", "stacks"} & set(ids)

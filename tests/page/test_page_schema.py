@@ -9,6 +9,7 @@ import synthetic_matrix
 
 from matrix.claims import Verdict
 from pytest_torchcompat.checkpoints.catalogue import Edition
+from pytest_torchcompat.diagnosis.signature import KINDS
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.policies import Policy
 
@@ -74,6 +75,17 @@ def test_a_check_without_one_of_its_keys_is_refused(matrix, key):
         (("cells", 0, "checks", 0, "benchmark", "median"), "42 ms"),
         (("cells", 0, "checks", 0, "fingerprint", "shape"), [1.5]),
         (("cells", 0, "checks", 0, "parity", "relative_error"), "none"),
+        (("cells", 0, "diagnosis"), {"id": "no-wheel"}),
+        (("cells", 0, "checks", 0, "diagnosis"), {"id": "wo-yolo"}),
+        (("cells", 0, "checks", 0, "chain"), "OSError: gone"),
+        (("diagnoses", "wo-yolo/1", "cause"), None),
+        (("diagnoses", "wo-yolo/1", "remedies", 0, "kind"), "magic"),
+        (("causes", 0, "known"), "yes"),
+        (("causes", 0, "outcomes"), []),
+        (("causes", 0, "cells"), 3),
+        (("causes", 0, "example", "cell"), None),
+        (("refusals", 0, "checks"), -1),
+        (("refusals", 0, "surprise"), 1),
         (("claims", 0, "verdict"), "true"),
         (("claims", 0, "parts", 0, "evidence", 0, "cells"), "all"),
         (("claims", 0, "parts"), []),
@@ -107,3 +119,8 @@ def test_the_schema_has_the_keys_of_a_record():
 )
 def test_the_schema_has_the_words_of_the_package(found, kind):
     assert sorted(found) == sorted(member.value for member in kind)
+
+
+def test_the_schema_has_the_kinds_of_remedies():
+    kinds = SCHEMA["$defs"]["remedies"]["items"]["properties"]["kind"]["enum"]
+    assert sorted(kinds) == sorted(KINDS)

@@ -90,3 +90,23 @@ def test_a_forward_time_is_in_milliseconds_whatever_its_size():
 )
 def test_a_drift_is_written_in_figures_that_compare(cosine, error, shown):
     assert text.drift({"cosine": cosine, "relative_error": error}) == shown
+
+
+@pytest.mark.parametrize(
+    ("sentence", "html"),
+    [
+        ("plain", "plain"),
+        ("use `a < b` and `c`", "use <code>a &lt; b</code> and <code>c</code>"),
+        ("it's <b>", "it&#39;s &lt;b&gt;"),
+        ("one ` alone <i>", "one ` alone &lt;i&gt;"),
+        ("`a` and ` more", "<code>a</code> and ` more"),
+        ("`<script>`", "<code>&lt;script&gt;</code>"),
+    ],
+)
+def test_what_stands_between_backticks_is_code(sentence, html):
+    assert str(text.worded(sentence)) == html
+
+
+@pytest.mark.parametrize(("number", "words"), [(0, "0 cells"), (1, "1 cell"), (2, "2 cells")])
+def test_things_are_counted_in_words(number, words):
+    assert text.counted(number, "cell") == words

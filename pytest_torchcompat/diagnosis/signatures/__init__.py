@@ -5,11 +5,14 @@ from __future__ import annotations
 from pytest_torchcompat.diagnosis.signature import Signature
 from pytest_torchcompat.diagnosis.signatures import (
     coqui,
+    environment,
     fairseq,
     files,
     installing,
+    loading,
     numpy,
     pyannote,
+    switches,
     torch_itself,
     torchaudio,
     ultralytics,
@@ -18,7 +21,9 @@ from pytest_torchcompat.diagnosis.signatures import (
 
 FAMILIES = {
     "weights_only": weights_only.SIGNATURES,
+    "switches": switches.SIGNATURES,
     "files": files.SIGNATURES,
+    "loading": loading.SIGNATURES,
     "torch_itself": torch_itself.SIGNATURES,
     "installing": installing.SIGNATURES,
     "numpy": numpy.SIGNATURES,
@@ -27,5 +32,6 @@ FAMILIES = {
     "torchaudio": torchaudio.SIGNATURES,
     "pyannote": pyannote.SIGNATURES,
     "coqui": coqui.SIGNATURES,
+    "environment": environment.SIGNATURES,
 }
 SIGNATURES: tuple[Signature, ...] = tuple(each for family in FAMILIES.values() for each in family)

@@ -1,0 +1,279 @@
+"""
+Why the cells of a run are red: the diagnosis of all that does not work, and one line a cause.
+
+Both follow from what is recorded, so that a signature that is new today reaches the runs of
+yesterday. What no signature knows is grouped by its words, less what is about one machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.version import InvalidVersion, Version
+
+from matrix import upstream
+from pytest_torchcompat.diagnosis import Diagnosis, Error, Failure, diagnose
+from pytest_torchcompat.diagnosis.failure import (
+    CRASH,
+    RESOLVE,
+    RESOLVER,
+    TIMEOUT,
+    chain_of,
+    normalised,
+)
+from pytest_torchcompat.diagnosis.grouping import group_of
+from pytest_torchcompat.diagnosis.grouping import normalised as in_general
+from pytest_torchcompat.outcome import Outcome
+
+Cell = Mapping[str, Any]
+Check = Mapping[str, Any]
+
+REFUSED = Outcome.REFUSED.value
+# A drift has no message of a library's, and a fault of the machine says nothing about the check.
+STOPPED = (Outcome.FAIL.value, Outcome.CRASH.value, Outcome.TIMEOUT.value, REFUSED)
+# What is no mistake of a library's.
+_NOBODYS = {REFUSED, Outcome.INFRA.value}
+# What has words and no exception.
+_NAMES = {Outcome.CRASH.value: CRASH, Outcome.TIMEOUT.value: TIMEOUT}
+
+
+def diagnosed(matrix: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return a matrix with the diagnosis of every check and cell that does not work, computed anew.
+
+    Hundreds of checks fail in one way: each has the key of its diagnosis in ``diagnoses``.
+    """
+    table = _Table()
+    cells = [_diagnosed(cell, table) for cell in matrix["cells"]]
+    return {**matrix, "cells": cells, "diagnoses": table.by_key}
+
+
+def inlined(matrix: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a matrix whose checks and cells have their diagnosis itself in place of its key."""
+    table = matrix.get("diagnoses") or {}
+    cells = [
+        _with(cell, table, [_with(check, table) for check in cell["checks"]])
+        for cell in matrix["cells"]
+    ]
+    return {**matrix, "cells": cells}
+
+
+def _with(
+    item: Mapping[str, Any], table: Mapping[str, Any], checks: Sequence[Check] | None = None
+) -> dict[str, Any]:
+    key = item.get("diagnosis")
+    found = {**item, "diagnosis": table.get(key) if isinstance(key, str) else key}
+    return found if checks is None else {**found, "checks": checks}
+
+
+class _Table:
+    """Every diagnosis once, by its id and a number: remedies differ by version and by file."""
+
+    def __init__(self) -> None:
+        self.by_key: dict[str, dict[str, Any]] = {}
+        self._keys: dict[Diagnosis, str] = {}
+
+    def key(self, failure: Failure | None) -> str | None:
+        """Return the key of a failure's diagnosis; ``None`` where it has none."""
+        found = diagnose(failure) if failure else None
+        if found is None:
+            return None
+        if found not in self._keys:
+            number = 1 + sum(known.id == found.id for known in self._keys)
+            self._keys[found] = f"{found.id}/{number}"
+            self.by_key[self._keys[found]] = found.to_dict()
+        return self._keys[found]
+
+
+def _diagnosed(cell: Cell, table: _Table) -> dict[str, Any]:
+    versions = _versions(cell)
+    checks = [
+        {**check, "diagnosis": table.key(_of_check(check, versions))} for check in cell["checks"]
+    ]
+    return {**cell, "diagnosis": table.key(_of_cell(cell, versions)), "checks": checks}
+
+
+def _versions(cell: Cell) -> Mapping[str, str]:
+    # Where nothing could be installed, the plan still says what was asked for.
+    asked = {"torch": cell["torch"], cell["library"]: cell["version"]}
+    return {
+        **normalised(asked),
+        **normalised({**cell["distributions"], "python": cell["python"]}),
+    }
+
+
+def _of_check(check: Check, versions: Mapping[str, str]) -> Failure | None:
+    """Return the failure of a check; ``None`` where it works, or did not come to an end."""
+    if check["outcome"] not in STOPPED:
+        return None
+    name, said = _NAMES.get(check["outcome"]), (check["message"], check["output"])
+    if name:
+        errors: tuple[Error, ...] = (Error(name, "\n".join(filter(None, said))),)
+    else:
+        errors = chain_of(check["exception"], check["message"], check.get("chain") or ())
+    return Failure(errors, check["stage"] or "", versions, tuple(check["globals"]))
+
+
+def _of_cell(cell: Cell, versions: Mapping[str, str]) -> Failure | None:
+    """Return the failure of a cell as such; ``None`` where its checks are all there is to say."""
+    reason, outcome = cell["reason"], cell["outcome"]
+    if not reason:
+        return None
+    if outcome in _NAMES:
+        return Failure((Error(_NAMES[outcome], reason),), "", versions)
+    if outcome not in (Outcome.UNAVAILABLE.value, Outcome.INFRA.value):
+        return None
+    if "run" in cell["seconds"]:  # its process was started: the installer had nothing to say
+        return Failure((Error(CRASH, reason),), "", versions)
+    return Failure((Error(RESOLVER, reason),), RESOLVE, versions)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One check, or one cell as such, that does not work."""
+
+    cell: Cell
+    check: Check | None
+    failure: Failure
+    diagnosis: Mapping[str, Any] | None
+
+    @property
+    def outcome(self) -> str:
+        """The verdict on it."""
+        return str((self.check or self.cell)["outcome"])
+
+    @property
+    def group(self) -> tuple[str, str]:
+        """What it has in common with others: what is known, or the normalised words."""
+        return line_of(self.diagnosis) if self.diagnosis else ("", group_of(self.failure))
+
+
+def line_of(known: Mapping[str, Any]) -> tuple[str, str]:
+    """
+    Return what diagnoses of one cause share: the signature, and the sentence without versions.
+
+    A signature that is about any file is a cause for each class that it was met with.
+    """
+    return (known["id"], in_general(known["cause"]))
+
+
+def causes(matrix: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return an item for each cause of failures, that of the most cells first."""
+    return _grouped(matrix, [case for case in _cases(matrix) if case.outcome != REFUSED])
+
+
+def refusals(matrix: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the same of what policies refused, as they exist to do."""
+    return _grouped(matrix, [case for case in _cases(matrix) if case.outcome == REFUSED])
+
+
+def _cases(matrix: Mapping[str, Any]) -> Iterator[_Case]:
+    """Yield what does not work, in the order of the cells; experiments count for nothing."""
+    table = matrix["diagnoses"]
+    for cell in matrix["cells"]:
+        versions = _versions(cell)
+        own = _of_cell(cell, versions)
+        if own:
+            yield _Case(cell, None, own, table.get(cell["diagnosis"]))
+        for check in cell["checks"]:
+            failure = None if check["experiment"] else _of_check(check, versions)
+            if failure:
+                yield _Case(cell, check, failure, table.get(check["diagnosis"]))
+
+
+def _grouped(matrix: Mapping[str, Any], cases: Iterable[_Case]) -> list[dict[str, Any]]:
+    groups: dict[tuple[str, str], list[_Case]] = {}
+    for case in cases:
+        groups.setdefault(case.group, []).append(case)
+    found = [_cause(matrix, group) for group in groups.values()]
+    return sorted(found, key=lambda item: (-len(item["cells"]), -item["checks"], item["name"]))
+
+
+def _cause(matrix: Mapping[str, Any], cases: Sequence[_Case]) -> dict[str, Any]:
+    first, cells = cases[0], list({case.cell["id"]: case.cell for case in cases}.values())
+    known = first.diagnosis or {"cause": None, "remedies": [], "link": None}
+    signature, words = first.group
+    outcomes = {case.outcome for case in cases}
+    return {
+        "known": bool(signature),
+        "name": signature or words,
+        "cause": known["cause"],
+        "remedies": known["remedies"],
+        "link": known["link"],
+        "outcomes": [each.value for each in Outcome if each.value in outcomes],
+        "libraries": _libraries(matrix, cells),
+        "torch": span({cell["torch"] for cell in cells}, matrix["torch"]),
+        "checks": sum(case.check is not None for case in cases),
+        "cells": [cell["id"] for cell in cells],
+        "example": _example(first),
+        "report": None if signature or outcomes <= _NOBODYS else _report(matrix, first),
+    }
+
+
+def _example(case: _Case) -> dict[str, Any]:
+    check = case.check or {"checkpoint": "", "use": "", "policy": ""}
+    first = case.failure.errors[:1]
+    lines = first[0].message.strip().splitlines() if first else []
+    return {
+        "cell": case.cell["id"],
+        **{name: check[name] for name in ("checkpoint", "use", "policy")},
+        "exception": first[0].exception if first else "",
+        "message": lines[0] if lines else "",
+    }
+
+
+def _report(matrix: Mapping[str, Any], case: _Case) -> str:
+    works = [] if case.check is None else _works(matrix, case.cell, case.check)
+    where = span(set(works), matrix["torch"]) if works else ""
+    return upstream.report(matrix, case.cell, case.check, case.failure, where)
+
+
+def _works(matrix: Mapping[str, Any], cell: Cell, check: Check) -> list[str]:
+    """Return the torch versions on which the same check of the same library works."""
+    same = ("checkpoint", "use", "policy", "sha256")
+    return [
+        other["torch"]
+        for other in matrix["cells"]
+        if all(other[name] == cell[name] for name in ("library", "version", "beside"))
+        for each in other["checks"]
+        if Outcome(each["outcome"]).works and all(each[name] == check[name] for name in same)
+    ]
+
+
+def _libraries(matrix: Mapping[str, Any], cells: Iterable[Cell]) -> dict[str, str]:
+    """Return the versions of each library, as a span of those that the run has."""
+    found: dict[str, set[str]] = {}
+    for cell in cells:
+        found.setdefault(cell["library"], set()).add(cell["version"])
+    swept: dict[str, set[str]] = {}
+    for cell in matrix["cells"]:
+        swept.setdefault(cell["library"], set()).add(cell["version"])
+    return {name: span(some, _ordered(swept[name])) for name, some in found.items()}
+
+
+def _ordered(versions: Iterable[str]) -> list[str]:
+    return sorted(versions, key=_key)
+
+
+def _key(version: str) -> tuple[bool, Version | str]:
+    try:
+        return (False, Version(version))
+    except InvalidVersion:
+        return (True, version)
+
+
+def span(some: set[str], every: Iterable[str]) -> str:
+    """Say some of the versions there are: ``2.5.1, 2.8.0 to 2.15.0``."""
+    runs: list[list[str]] = [[]]
+    for version in dict.fromkeys(every):
+        if version in some:
+            runs[-1].append(version)
+        elif runs[-1]:
+            runs.append([])
+    return ", ".join(text for run in runs for text in _ends(run))
+
+
+def _ends(run: Sequence[str]) -> Sequence[str]:
+    return run if len(run) < 3 else (f"{run[0]} to {run[-1]}",)  # noqa: PLR2004 - two are both ends

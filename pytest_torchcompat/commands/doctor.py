@@ -1,0 +1,75 @@
+"""``torchcompat doctor``: this environment, what is broken in it and what helps."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from pytest_torchcompat.display import escaped
+
+_INDENT = "    "
+_MARKS = {"broken": "BROKEN: ", "warning": "warning: ", "ok": ""}
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command and its options."""
+    about = "Say what this environment is, what is broken in it, and what helps"
+    codes = (
+        "Exit code: 0, also where torch is not installed; 1 where something is broken; 2 for a GPU"
+        " that is not known or an interpreter that does not answer."
+    )
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "doctor", help=about, description=f"{about}. Each import is tried.", epilog=codes
+    )
+    parser.add_argument(
+        "--gpu",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="Say whether this torch runs on that GPU as well: 'RTX 5080', sm_120; repeatable",
+    )
+    python = "Look into the environment of this interpreter; by default that of this command"
+    parser.add_argument("--python", metavar="PATH", help=python)
+    parser.add_argument("--json", action="store_true", help="Write facts and findings as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what is found; 1 where something is broken. Raises ``TorchcompatError``."""
+    from pytest_torchcompat.doctor import ask, findings
+    from pytest_torchcompat.doctor.gpus import architecture
+
+    for name in args.gpu:
+        architecture(name)  # told before the imports take their time
+    facts = ask(args.python)
+    found = findings(facts, args.gpu)
+    if args.json:
+        whole = {"facts": facts.data, "findings": [each.to_dict() for each in found]}
+        sys.stdout.write(json.dumps(whole, indent=2) + "\n")
+    else:
+        sys.stdout.write("\n".join(said(facts, found)) + "\n")
+    return int(any(each.level == "broken" for each in found))
+
+
+def said(facts: Any, found: list[Any]) -> Iterator[str]:
+    """Yield the lines of what is found: the environment, each finding with what helps, the sum."""
+    from pytest_torchcompat.doctor import counted
+
+    yield f"Python {facts.data['python']}   {escaped(facts.data['platform'])}"
+    for each in found:
+        signature = f"   ({each.signature})" if each.signature else ""
+        line = f"{each.subject}   {_MARKS[each.level]}{each.says}"
+        yield f"{escaped(line)}{signature}"
+        yield from _helping(each.remedies)
+    yield counted(found)
+
+
+def _helping(remedies: Any) -> Iterator[str]:
+    for remedy in remedies:
+        when = f"with {remedy.when}: " if remedy.when else ""
+        yield _INDENT + escaped(f"{when}{remedy.says}")
+        for line in remedy.code.splitlines():
+            yield (_INDENT * 2 + escaped(line)).rstrip()
