@@ -31,7 +31,7 @@ TORCHES = ["2.5.1", "2.15.0"]
 OLDEST_PYTHON = (3, 11)  # of the sweep and of torch 2.15; the plugin itself goes back to 3.9
 NO_OLD_TORCH = (3, 14)  # torch 2.5 has no wheels from here on
 # They run beside any torch and ask nothing of it: once, beside the newest, is enough.
-WITHOUT_TORCH = ("tests/audit", "tests/matrix", "tests/page")
+WITHOUT_TORCH = ("tests/audit", "tests/diagnosis", "tests/doctor", "tests/matrix", "tests/page")
 
 # Ctrl-C: the sweep stops its cells and says what it kept, before nox ends it.
 GRACE = 30.0

@@ -20,8 +20,8 @@ from pytest_torchcompat.diagnosis.failure import (
     RESOLVE,
     RESOLVER,
     TIMEOUT,
-    chain_of,
     normalised,
+    of_check,
 )
 from pytest_torchcompat.diagnosis.grouping import group_of
 from pytest_torchcompat.diagnosis.grouping import normalised as in_general
@@ -31,8 +31,6 @@ Cell = Mapping[str, Any]
 Check = Mapping[str, Any]
 
 REFUSED = Outcome.REFUSED.value
-# A drift has no message of a library's, and a fault of the machine says nothing about the check.
-STOPPED = (Outcome.FAIL.value, Outcome.CRASH.value, Outcome.TIMEOUT.value, REFUSED)
 # What is no mistake of a library's.
 _NOBODYS = {REFUSED, Outcome.INFRA.value}
 # What has words and no exception.
@@ -90,7 +88,7 @@ class _Table:
 def _diagnosed(cell: Cell, table: _Table) -> dict[str, Any]:
     versions = _versions(cell)
     checks = [
-        {**check, "diagnosis": table.key(_of_check(check, versions))} for check in cell["checks"]
+        {**check, "diagnosis": table.key(of_check(check, versions))} for check in cell["checks"]
     ]
     return {**cell, "diagnosis": table.key(_of_cell(cell, versions)), "checks": checks}
 
@@ -102,18 +100,6 @@ def _versions(cell: Cell) -> Mapping[str, str]:
         **normalised(asked),
         **normalised({**cell["distributions"], "python": cell["python"]}),
     }
-
-
-def _of_check(check: Check, versions: Mapping[str, str]) -> Failure | None:
-    """Return the failure of a check; ``None`` where it works, or did not come to an end."""
-    if check["outcome"] not in STOPPED:
-        return None
-    name, said = _NAMES.get(check["outcome"]), (check["message"], check["output"])
-    if name:
-        errors: tuple[Error, ...] = (Error(name, "\n".join(filter(None, said))),)
-    else:
-        errors = chain_of(check["exception"], check["message"], check.get("chain") or ())
-    return Failure(errors, check["stage"] or "", versions, tuple(check["globals"]))
 
 
 def _of_cell(cell: Cell, versions: Mapping[str, str]) -> Failure | None:
@@ -178,7 +164,7 @@ def _cases(matrix: Mapping[str, Any]) -> Iterator[_Case]:
         if own:
             yield _Case(cell, None, own, table.get(cell["diagnosis"]))
         for check in cell["checks"]:
-            failure = None if check["experiment"] else _of_check(check, versions)
+            failure = None if check["experiment"] else of_check(check, versions)
             if failure:
                 yield _Case(cell, check, failure, table.get(check["diagnosis"]))
 

@@ -25,7 +25,7 @@ from pytest_torchcompat.libraries import Library, run_of
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.policies import Policy
 from pytest_torchcompat.policies.interception import applied
-from pytest_torchcompat.policies.refusals import MESSAGE, PolicyRefusedError, is_refusal, plain
+from pytest_torchcompat.policies.refusals import PolicyRefusedError, is_refusal
 from pytest_torchcompat.policies.rules import Load, Rules
 from pytest_torchcompat.record import FORWARD, Record
 
@@ -144,25 +144,17 @@ def failed(
     seconds: Mapping[str, float] | None = None,
 ) -> Attempt:
     """Return what an error says, as data."""
+    from pytest_torchcompat.diagnosis.raised import errors_of  # read where something failed alone
+
+    errors = errors_of(error)
     return Attempt(
         stage,
-        exception=_name_of(error),
-        message=plain(str(error))[:MESSAGE],
-        chain=tuple(_chain(error)),
+        exception=errors[0].exception,
+        message=errors[0].message,
+        chain=tuple(each.line for each in errors),
         loads=tuple(loads),
         seconds=dict(seconds or {}),
     )
-
-
-def _name_of(error: BaseException) -> str:
-    kind = type(error)
-    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
-
-
-def _chain(error: BaseException | None) -> Iterator[str]:
-    while error is not None:
-        yield f"{_name_of(error)}: {plain(str(error))[:MESSAGE]}"
-        error = error.__cause__ or error.__context__
 
 
 def environment(say: Say) -> dict[str, Any]:  # noqa: ARG001 - a task's first argument
@@ -235,7 +227,7 @@ def _from_attempt(base: Record, check: Check, found: Attempt) -> Record:
         stage=found.stage,
         exception=found.exception,
         message=found.message or "; ".join(found.lost) or None,
-        chain=found.chain,
+        chain=found.chain[1:],
         globals=reads[-1].globals if reads else (),
         allowed_by_library=reads[-1].allowed_by_library if reads else (),
         overridden=tuple(load.site for load in found.loads if load.overridden),

@@ -1,8 +1,9 @@
 """
 What is written down about a check or a load: plain data, one JSON object a line.
 
-A report holds two kinds of line: ``check``, one checkpoint under one policy through its stages,
-and ``load``, one call of ``torch.load`` that a test made.
+A report begins with a line of kind ``environment``. The others are ``check``, one checkpoint under
+one policy through its stages, ``load``, one call of ``torch.load`` that a test made, and
+``failure``, what made a test fail where no check or load tells it. Readers pass over other kinds.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ class Record:
 
     ``use`` is what the model was used for, and an ``experiment`` a use that only tests a claim: its
     outcome says nothing about the cell. ``parity`` is how far the output is from the baseline's,
-    which the merge of a run fills in. ``chain`` is what was raised and its causes, a line each as
-    ``Name: message``; ``diagnosis`` the known signature that it matches, with its remedies.
+    which the merge of a run fills in. ``chain`` is what led to the exception, the last first, each
+    as ``Name: message``; ``diagnosis`` the known signature that it matches, with its remedies.
 
     ``seconds`` maps a stage to its wall time. ``fingerprint`` holds the shape, dtype, norm and a
     fixed projection of the output; ``benchmark`` the forward time in seconds with its method.

@@ -13,6 +13,7 @@ from typing import Any
 from packaging.version import InvalidVersion, Version
 
 from matrix import axes
+from matrix.causes import inlined
 from matrix.recommend.advice import Advice, Room
 from matrix.recommend.spans import ordered, spans
 from matrix.recommend.tried import ORDER, Cell, Subject, Tried, counted, sets_of
@@ -110,6 +111,7 @@ def recommend(matrix: Mapping[str, Any], question: Question, now: datetime) -> A
 
     Raises ``UnknownNameError`` or ``TorchcompatError`` where the question names what they lack.
     """
+    matrix = inlined(matrix)
     policies = _policies(question.policy)
     wanted = architecture(question.gpu) if question.gpu else ""
     cells = _of_python(matrix["cells"], question)

@@ -55,7 +55,7 @@ class Explained:
         return {
             "exception": first.exception,
             "message": first.message,
-            "chain": [f"{each.exception}: {each.message}" for each in self.failure.errors],
+            "chain": [each.line for each in self.failure.errors[1:]],
             "stage": self.failure.stage,
             "times": self.times,
             "diagnosis": self.diagnosis,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from packaging.utils import canonicalize_name
+
+from pytest_torchcompat.outcome import Outcome
 
 # What stands for an exception's name where there is none.
 RESOLVER = "resolver"  # an installer's words: pip's or uv's
@@ -29,6 +32,11 @@ class Error:
         """Read ``module.Name: message``, as a traceback ends."""
         exception, _, message = line.partition(": ")
         return cls(exception, message)
+
+    @property
+    def line(self) -> str:
+        """The way back to a line."""
+        return f"{self.exception}: {self.message}"
 
     @property
     def name(self) -> str:
@@ -58,9 +66,26 @@ def normalised(versions: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType({canonicalize_name(name): v for name, v in versions.items() if v})
 
 
-def chain_of(exception: str | None, message: str | None, chain: Iterable[str]) -> tuple[Error, ...]:
-    """Return the errors of a recorded check, whose first may be in its chain as well."""
-    errors = tuple(map(Error.from_line, chain))
-    if errors or not message:
-        return errors
-    return (Error(exception or "", message),)
+# What stops a check without an exception.
+_NAMES = {
+    Outcome.CRASH.value: CRASH,
+    Outcome.TIMEOUT.value: TIMEOUT,
+    Outcome.UNAVAILABLE.value: RESOLVER,
+}
+# A drift has no message of a library's, and a fault of the machine says nothing about the check.
+STOPPED = (*_NAMES, Outcome.FAIL.value, Outcome.REFUSED.value)
+
+
+def of_check(check: Mapping[str, Any], versions: Mapping[str, str]) -> Failure | None:
+    """Return the failure that a check's record tells; ``None`` where none stopped it."""
+    outcome, stage = check["outcome"], check["stage"] or ""
+    if outcome not in STOPPED:
+        return None
+    if outcome in _NAMES:
+        words = "\n".join(filter(None, (check["message"], check["output"])))
+        errors: tuple[Error, ...] = (Error(_NAMES[outcome], words),)
+        stage = RESOLVE if outcome == Outcome.UNAVAILABLE.value else stage
+    else:
+        raised = Error(check["exception"] or "", check["message"] or "")
+        errors = (raised, *map(Error.from_line, check.get("chain") or ()))
+    return Failure(errors, stage, versions, tuple(check["globals"]))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-# Python has no public way to ask what a pattern is made of.
-_parser: Any = importlib.import_module("re._parser" if sys.version_info >= (3, 11) else "sre_parse")
+_parser: Any = None
+# Python has no public way to ask what a pattern is made of. Where this one is gone each pattern is
+# tried on each message, to the same end.
+with contextlib.suppress(ImportError):
+    _parser = importlib.import_module("re._parser" if sys.version_info >= (3, 11) else "sre_parse")
 
 _REPEATS = ("MAX_REPEAT", "MIN_REPEAT", "POSSESSIVE_REPEAT")
 _SHORTEST = 3  # a shorter word is in every message
@@ -18,6 +22,8 @@ _MOST = 4  # then the pattern is as fast
 
 def literals(pattern: str) -> tuple[tuple[str, ...], ...]:
     """Return words: of each tuple, one is in whatever a pattern matches. The rarest come first."""
+    if _parser is None:
+        return ()
     parsed = _parser.parse(pattern)
     if parsed.state.flags & re.IGNORECASE:
         return ()
@@ -53,10 +59,13 @@ def _of_part(code: str, argument: Any) -> Iterator[tuple[str, ...]]:
     elif code == "ASSERT" and argument[0] > 0:  # what follows, and not what precedes
         yield from _of_sequence(argument[1])
     elif code == "BRANCH":
-        yield _of_branches(argument[1])
+        yield from _of_branches(argument[1])
 
 
-def _of_branches(branches: Iterable[Iterable[tuple[Any, Any]]]) -> tuple[str, ...]:
-    """Return a word of each branch; none where one branch has none."""
+def _of_branches(branches: Iterable[Iterable[tuple[Any, Any]]]) -> Iterator[tuple[str, ...]]:
+    """Yield a word of each branch, then the next of each; nothing where one branch has none."""
     told = [_ranked(_of_sequence(branch)) for branch in branches]
-    return tuple(word for ranked in told for word in ranked[0]) if all(told) else ()
+    if all(told):
+        for number in range(max(map(len, told))):
+            of_each = (ranked[min(number, len(ranked) - 1)] for ranked in told)
+            yield tuple(word for words in of_each for word in words)

@@ -13,29 +13,15 @@ import pytest
 
 from pytest_torchcompat import shim
 from pytest_torchcompat.diagnosis import Error, Failure, diagnose, text
-from pytest_torchcompat.diagnosis.failure import (
-    CRASH,
-    RESOLVE,
-    RESOLVER,
-    TIMEOUT,
-    chain_of,
-    normalised,
-)
+from pytest_torchcompat.diagnosis.failure import normalised, of_check
 from pytest_torchcompat.diagnosis.grouping import group_of
 from pytest_torchcompat.diagnosis.raised import errors_of, stage_of
 from pytest_torchcompat.display import escaped
-from pytest_torchcompat.outcome import Outcome
 
 SECTION = "torchcompat"
 _SHOWN = 3  # tests of a known failure that are named
 _VERSIONS = pytest.StashKey["Mapping[str, str]"]()
 _CHECKED = pytest.StashKey["dict[str, dict[str, Any]]"]()
-_WITHOUT_NAME = {
-    Outcome.CRASH.value: CRASH,
-    Outcome.TIMEOUT.value: TIMEOUT,
-    Outcome.UNAVAILABLE.value: RESOLVER,
-}
-_DIAGNOSED = (*_WITHOUT_NAME, Outcome.FAIL.value, Outcome.REFUSED.value)
 
 
 def told(
@@ -71,7 +57,7 @@ def _line(failure: Failure, diagnosis: dict[str, Any] | None) -> dict[str, Any]:
         "kind": "failure",
         "exception": first.exception,
         "message": first.message,
-        "chain": [f"{each.exception}: {each.message}" for each in failure.errors],
+        "chain": [each.line for each in failure.errors[1:]],
         "stage": failure.stage or None,
         "diagnosis": diagnosis,
         "group": group_of(failure),
@@ -94,24 +80,13 @@ def _diagnosis(failure: Failure) -> dict[str, Any] | None:
 
 def checked(node: pytest.Item | pytest.Collector, line: dict[str, Any]) -> dict[str, Any]:
     """Return a check's line with its diagnosis, kept for the report of the test that fails."""
-    if line["outcome"] not in _DIAGNOSED:
+    failure = of_check(line, _versions(node.config))
+    if failure is None:
         return line
-    diagnosis = line["diagnosis"] or _diagnosis(_of_check(line, _versions(node.config)))
+    diagnosis = line["diagnosis"] or _diagnosis(failure)
     if diagnosis:
         node.config.stash.setdefault(_CHECKED, {})[node.nodeid] = diagnosis
     return {**line, "diagnosis": diagnosis}
-
-
-def _of_check(line: Mapping[str, Any], versions: Mapping[str, str]) -> Failure:
-    stage = line["stage"] or ""
-    if line["outcome"] in _WITHOUT_NAME:
-        name = _WITHOUT_NAME[line["outcome"]]
-        words = "\n".join(filter(None, [line["message"], line["output"]]))
-        errors: tuple[Error, ...] = (Error(name, words),)
-        stage = RESOLVE if name == RESOLVER else stage
-    else:
-        errors = chain_of(line["exception"], line["message"], line["chain"])
-    return Failure(errors, stage, versions, tuple(line["globals"]))
 
 
 def section(line: Mapping[str, Any]) -> tuple[str, str] | None:

@@ -31,4 +31,4 @@ def pytest_torchcompat_libraries(config: pytest.Config) -> Sequence[Library]:  #
 
 @pytest.hookspec
 def pytest_torchcompat_record(record: Mapping[str, Any]) -> None:
-    """Be told of each line of the report, as plain data, in the process that writes it."""
+    """Be told of each check, load and failure, as the report's plain data, where it is written."""

@@ -35,7 +35,7 @@ HELP = {
     "device": "Where models run: auto, cpu, cuda or cuda:N",
     "allow": "A global that allowlisted allows in every file; repeatable",
     "trust": "A glob of paths, or a sha256, of files that patched may execute; repeatable",
-    "report": "Append a JSON line for each check and each torch.load to this file",
+    "report": "Append a JSON line for each check, torch.load and failed test to this file",
     "cache": "Where reference checkpoints are kept; the Hugging Face cache by default",
 }
 METAVARS = {

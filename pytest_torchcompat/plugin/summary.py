@@ -141,7 +141,8 @@ def _tells(line: dict[str, Any], failure: dict[str, Any]) -> bool:
     """Whether the line of a check or a load says what made its test fail."""
     if line["kind"] == "check":
         return not Outcome(line["outcome"]).works
-    return any(each.endswith(f": {line['message']}") for each in failure["chain"])
+    said = line["message"]
+    return said == failure["message"] or any(c.endswith(f": {said}") for c in failure["chain"])
 
 
 def sites(loads: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

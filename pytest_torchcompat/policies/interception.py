@@ -20,11 +20,9 @@ from typing import Any, BinaryIO, Callable
 from pytest_torchcompat.policies import Policy
 from pytest_torchcompat.policies.call_sites import call_sites, file_name
 from pytest_torchcompat.policies.refusals import (
-    MESSAGE,
     BrokenFileError,
     PolicyRefusedError,
     is_refusal,
-    plain,
 )
 from pytest_torchcompat.policies.rules import Load, Rules
 from pytest_torchcompat.policies.safe_globals import allowed_by_library, registered
@@ -299,13 +297,15 @@ def _wants_mmap(kwargs: Mapping[str, Any]) -> bool:
 
 
 def _failed(load: Load, error: BaseException) -> Load:
-    message = plain(str(error))
+    from pytest_torchcompat.diagnosis.raised import errors_of  # read where something failed alone
+
+    message = errors_of(error)[0].message
     refused = isinstance(error, PolicyRefusedError) or is_refusal(message)
     return replace(
         load,
         outcome="refused" if refused and load.policy is not Policy.STOCK else "fail",
         exception=type(error).__name__,
-        message=message[:MESSAGE],
+        message=message,
     )
 
 

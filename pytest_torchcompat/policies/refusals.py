@@ -7,8 +7,6 @@ import re
 
 from pytest_torchcompat.errors import TorchcompatError
 
-MESSAGE = 4000  # characters of an exception's message that are kept
-
 
 class PolicyRefusedError(TorchcompatError, pickle.UnpicklingError):
     """
@@ -30,14 +28,8 @@ _REFUSAL = re.compile(
     r"|Cannot use ``weights_only=True`` with"
     r"|Can not safely load weights when explicit pickle_module"
 )
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def is_refusal(message: str) -> bool:
     """Whether an error says that torch refused a global, in the wording of torch 2.5 to 2.15."""
     return bool(_REFUSAL.search(message))
-
-
-def plain(message: str) -> str:
-    """Return a message without the terminal colours that torch puts into it."""
-    return _ANSI.sub("", message)

@@ -12,6 +12,7 @@ from matrix import causes, upstream
 from matrix.causes import span
 from matrix.compare import CellFiles, document
 from pytest_torchcompat.diagnosis import Error, Failure, diagnose
+from pytest_torchcompat.diagnosis.failure import STOPPED
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.record import Record
 
@@ -62,7 +63,7 @@ def matrix_of(planned_cell, make_plan_of):
 
 
 def stopped(matrix):
-    return [c for cell in matrix["cells"] for c in cell["checks"] if c["outcome"] in causes.STOPPED]
+    return [c for cell in matrix["cells"] for c in cell["checks"] if c["outcome"] in STOPPED]
 
 
 def test_a_check_that_fails_has_the_key_of_its_diagnosis(matrix_of):
@@ -94,7 +95,7 @@ def test_one_diagnosis_is_kept_once_and_two_of_one_signature_are_numbered(matrix
     assert set(matrix["diagnoses"]) == set(keys)
 
 
-@pytest.mark.parametrize("outcome", [each for each in Outcome if each.value not in causes.STOPPED])
+@pytest.mark.parametrize("outcome", [each for each in Outcome if each.value not in STOPPED])
 def test_what_does_not_stop_has_no_diagnosis(matrix_of, outcome):
     values = {**REFUSAL, "diagnosis": {"id": "of-old"}}
     matrix = matrix_of({"2.8.0": [record(outcome, **values)]})

@@ -46,7 +46,8 @@ def test_a_file_whose_sha256_no_row_states_is_allowlisted_and_not_executed(pytes
         "--torchcompat-report=report.jsonl",
     )
     lines = (pytester.path / "report.jsonl").read_text().splitlines()
-    records = [json.loads(line) for line in lines]
+    environment, *records = [json.loads(line) for line in lines]
+    assert environment["kind"] == "environment"
     assert {(each["policy"], each["outcome"], each["edition"]) for each in records} == {
         ("patched", "refused", edition),
         ("allowlisted", "pass", edition),

@@ -170,9 +170,11 @@ def test_the_report_holds_a_line_for_each_load(suite, workers):
         suite, "--torchcompat-policy=strict", "--torchcompat-report=report.jsonl", *workers
     )
     result.assert_outcomes(passed=2, failed=1)
-    refused = [line for line in lines_of(suite) if line["outcome"] == "refused"]
+    environment, *loads = lines_of(suite)
+    assert environment["kind"] == "environment"
+    assert {line["kind"] for line in loads} == {"load"}
+    refused = [line for line in loads if line["outcome"] == "refused"]
     assert len(refused) == 1
-    assert refused[0]["kind"] == "load"
     assert refused[0]["file"] == "unsafe.pt"
     assert refused[0]["globals"] == ["argparse.Namespace"]
     assert refused[0]["test"] == "test_app.py::test_unsafe"

@@ -300,4 +300,5 @@ def test_a_download_that_fails_is_infra_and_no_verdict_on_the_checkpoint(pyteste
     result = run(pytester, LOAD.format(marker='"my/voice"'))
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines("*infra: my/voice was not fetched: * (404)*")
-    assert (pytester.path / "report.jsonl").read_text() == ""
+    told = map(json.loads, (pytester.path / "report.jsonl").read_text().splitlines())
+    assert [line["kind"] for line in told] == ["environment", "failure"]

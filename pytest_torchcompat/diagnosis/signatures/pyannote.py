@@ -94,7 +94,10 @@ SIGNATURES: tuple[Signature, ...] = (
         id="lightning-pkg-resources",
         exceptions=("ModuleNotFoundError",),
         pattern=r"No module named 'pkg_resources'",
-        cause="setuptools 82 removed pkg_resources, which lightning up to 2.3 imports.",
+        cause=(
+            "setuptools 82 removed pkg_resources, which older libraries import, lightning up to 2.3"
+            " among them."
+        ),
         remedies=(
             pin(
                 "lightning>=2.4,<2.6",
@@ -105,7 +108,6 @@ SIGNATURES: tuple[Signature, ...] = (
             pin("setuptools<82", says="Keep a setuptools that has it."),
         ),
         link="https://setuptools.pypa.io/en/latest/pkg_resources.html",
-        knows=CASE,
     ),
     Signature(
         id="hub-use-auth-token",

@@ -18,7 +18,7 @@ from packaging.version import Version
 
 from pytest_torchcompat.diagnosis import Error, Failure, diagnose
 from pytest_torchcompat.diagnosis.failure import normalised
-from pytest_torchcompat.policies.refusals import plain
+from pytest_torchcompat.diagnosis.raised import errors_of
 
 torch = pytest.importorskip("torch")
 RELEASE = Version(Version(torch.__version__).base_version)
@@ -255,7 +255,7 @@ def _with_nothing_allowed_afterwards():
 def diagnosis_of(act):
     with pytest.raises(Exception) as raised:  # noqa: PT011 - which one is what is asked
         act()
-    error = Error(raised.type.__name__, plain(str(raised.value)))
+    error = errors_of(raised.value)[0]
     return diagnose(Failure((error,), "load", normalised(VERSIONS)))
 
 
