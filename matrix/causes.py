@@ -7,6 +7,7 @@ yesterday. What no signature knows is grouped by its words, less what is about o
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,9 @@ from pytest_torchcompat.diagnosis.failure import (
 )
 from pytest_torchcompat.diagnosis.grouping import group_of
 from pytest_torchcompat.diagnosis.grouping import normalised as in_general
+from pytest_torchcompat.diagnosis.signature import ALLOW
 from pytest_torchcompat.outcome import Outcome
+from pytest_torchcompat.policies import Policy
 
 Cell = Mapping[str, Any]
 Check = Mapping[str, Any]
@@ -73,11 +76,13 @@ class _Table:
         self.by_key: dict[str, dict[str, Any]] = {}
         self._keys: dict[Diagnosis, str] = {}
 
-    def key(self, failure: Failure | None) -> str | None:
+    def key(self, failure: Failure | None, policy: str = "") -> str | None:
         """Return the key of a failure's diagnosis; ``None`` where it has none."""
         found = diagnose(failure) if failure else None
         if found is None:
             return None
+        if policy == Policy.ALLOWLISTED.value:
+            found = _without_allowing(found)
         if found not in self._keys:
             number = 1 + sum(known.id == found.id for known in self._keys)
             self._keys[found] = f"{found.id}/{number}"
@@ -85,10 +90,17 @@ class _Table:
         return self._keys[found]
 
 
+def _without_allowing(found: Diagnosis) -> Diagnosis:
+    # All that the file names was allowed, and torch refused it all the same.
+    left = tuple(remedy for remedy in found.remedies if remedy.kind != ALLOW)
+    return dataclasses.replace(found, remedies=left)
+
+
 def _diagnosed(cell: Cell, table: _Table) -> dict[str, Any]:
     versions = _versions(cell)
     checks = [
-        {**check, "diagnosis": table.key(of_check(check, versions))} for check in cell["checks"]
+        {**check, "diagnosis": table.key(of_check(check, versions), check["policy"])}
+        for check in cell["checks"]
     ]
     return {**cell, "diagnosis": table.key(_of_cell(cell, versions)), "checks": checks}
 

@@ -16,13 +16,20 @@ _WORDS = 20_000  # an issue holds 65,536 characters, and the packages have to fi
 
 # What is installed is named from there on; of any other absolute path only the name is left: it
 # says who ran this, and on what.
-_ABSOLUTE = re.compile(r"(?<![\w.+@~:\\/-])(?:[A-Za-z]:|~)?[\\/][^\s'\"`<>()]*")
+_ROOT = r"(?:file://|[A-Za-z]:|~)?[\\/]"
+_ABSOLUTE = re.compile(
+    # A folder that is named in quotes may hold spaces, a command that is has options.
+    rf"(?<=['\"]){_ROOT}(?:(?! -)[^'\"\n])*(?=['\"])"
+    # A compiler's option stands before it without a space; what follows https: is no path.
+    rf"|(?:(?<![\w.+@~\\/-])|(?<=\s-[IL]))(?<!:(?=//)){_ROOT}[^\s'\"`<>()]*"
+)
+_CREDENTIALS = re.compile(r"(?<=://)[^\s/@]{1,999}@")
 _INSTALLED = re.compile(r"(?:site|dist)-packages[\\/].*")
 
 
 def without_places(text: str) -> str:
-    """Return a text without the folders of the machine that it was written on."""
-    return _ABSOLUTE.sub(lambda found: _shortened(found[0]), text)
+    """Return a text without the folders of the machine it was written on, or who may read a URL."""
+    return _ABSOLUTE.sub(lambda found: _shortened(found[0]), _CREDENTIALS.sub("", text))
 
 
 def _shortened(path: str) -> str:

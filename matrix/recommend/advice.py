@@ -162,8 +162,9 @@ class Room:
     ) -> tuple[Subject, ...]:
         """Return what works on no torch under any policy, where something else does."""
         policies = tried.swept(ORDER)
+        told = [torch for torch in torches if _is_told(tried, torch, subjects)]
         said = {
-            subject: {tried.word(t, p, [subject]) for t in torches for p in policies}
+            subject: {tried.word(t, p, [subject]) for t in told for p in policies}
             for subject in subjects
         }
         found = tuple(s for s in subjects if FAILS in said[s] and not said[s] & {WORKS, OPEN})
@@ -224,7 +225,8 @@ class Room:
         cause = cause_of(tried, torches, hopeless, ORDER) if hopeless else None
         if cause is None:
             return None, None
-        return Barred(tuple(torches), hopeless, cause), self._opening(tried, torches, hopeless)
+        told = tuple(torch for torch in torches if _is_told(tried, torch, hopeless))
+        return Barred(told, hopeless, cause), self._opening(tried, told, hopeless)
 
     def _barred(
         self, tried: Tried, torches: Sequence[str], subjects: tuple[Subject, ...]
@@ -275,6 +277,12 @@ class Room:
         every = ordered(torch for each in self.every for torch in each.torches)
         search = Search(tried, self.every, subjects, self._fitting(every), tuple(lacking))
         return next((move for each in tries if (move := search.best(each))), None)
+
+
+def _is_told(tried: Tried, torch: str, subjects: Sequence[Subject]) -> bool:
+    """Whether the cells of a torch say anything: one yet to be run takes nothing from the rest."""
+    policies = tried.swept(ORDER)
+    return any(tried.word(torch, p, [each]) != OPEN for p in policies for each in subjects)
 
 
 def _is_unaided(tried: Tried, torch: str, policy: str, subjects: Sequence[Subject]) -> bool:

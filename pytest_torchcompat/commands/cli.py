@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from pytest_torchcompat.errors import TorchcompatError
@@ -14,6 +16,7 @@ from pytest_torchcompat.errors import TorchcompatError
 # Each is a module beside this one; only what is asked for is imported.
 COMMANDS = ("scan", "allowlist", "convert", "audit", "explain", "shims", "fetch", "doctor")
 _FAILED = 2
+_CLOSED = 141  # what a shell tells of a program that SIGPIPE ended
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -22,10 +25,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser(words).parse_args(words)
     _print_anything()
     try:
-        return int(args.run(args))
+        code = int(args.run(args))
+        sys.stdout.flush()
     except TorchcompatError as error:
         sys.stderr.write(f"torchcompat: {error}\n")
         return _FAILED
+    except BrokenPipeError:  # whoever reads has read enough, as head does
+        _print_no_more()
+        return _CLOSED
+    return code
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
@@ -56,3 +64,8 @@ def _print_anything() -> None:
     # A terminal of another encoding shows what it lacks escaped, and is no reason to stop.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _print_no_more() -> None:
+    # Python flushes as it ends, and would complain.
+    sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open until the end

@@ -11,6 +11,8 @@ from typing import Any
 from pytest_torchcompat.display import escaped
 
 _INDENT = "    "
+_INTERRUPTED = 130
+_STOPPED = "torchcompat doctor: stopped. What was being imported is ended"
 _MARKS = {"broken": "BROKEN: ", "warning": "warning: ", "ok": ""}
 
 
@@ -44,10 +46,14 @@ def run(args: argparse.Namespace) -> int:
 
     for name in args.gpu:
         architecture(name)  # told before the imports take their time
-    facts = ask(args.python)
+    try:
+        facts = ask(args.python)
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{_STOPPED}\n")
+        return _INTERRUPTED
     found = findings(facts, args.gpu)
     if args.json:
-        whole = {"facts": facts.data, "findings": [each.to_dict() for each in found]}
+        whole = {"schema": 1, "facts": facts.data, "findings": [each.to_dict() for each in found]}
         sys.stdout.write(json.dumps(whole, indent=2) + "\n")
     else:
         sys.stdout.write("\n".join(said(facts, found)) + "\n")

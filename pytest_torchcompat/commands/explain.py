@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import codecs
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from pytest_torchcompat.display import escaped
 from pytest_torchcompat.errors import TorchcompatError
 
 _STDIN = "-"
+_INTERRUPTED = 130
 _BYTES = 4 * LIMIT  # no encoding needs more for a character
 _CONTROL = frozenset(range(32)) - frozenset(b"\t\n\r\f\b\x1b")
 _MANY_CONTROLS = 0.02  # of the bytes; a log has few
@@ -98,7 +100,11 @@ def run(args: argparse.Namespace) -> int:
     """
     known = {**(_installed() if args.here else {}), **_given(args.versions)}
     names = args.files or [_STDIN]
-    found = {name: _explained(name, known) for name in names}
+    try:
+        found = {name: _explained(name, known) for name in names}
+    except KeyboardInterrupt:
+        sys.stderr.write("torchcompat explain: stopped\n")
+        return _INTERRUPTED
     if args.json:
         sys.stdout.write(json.dumps(_data(found), indent=2) + "\n")
     else:
@@ -150,8 +156,26 @@ def _by_words(pasted: Pasted) -> Iterator[Explained]:
         found = min(matches(told), key=lambda match: match.rank, default=None)
         if found:
             error = told.errors[found.position]
-            yield _diagnosed(replace(told, errors=(error,)))
+            known = _diagnosed(replace(told, errors=(error,)))
+            if failure is not pasted.installer:
+                lines = _lines_of(found.signature.search(words), words)
+                shown = _as_told(found.signature.exceptions, lines)
+                known = replace(known, failure=replace(told, errors=(shown,)))
+            yield known
             return
+
+
+def _lines_of(found: re.Match[str] | None, words: str) -> str:
+    """Return the whole lines in which a pattern is found."""
+    start, end = found.span() if found else (0, len(words))
+    last = words.find("\n", end)
+    return words[words.rfind("\n", 0, start) + 1 : len(words) if last < 0 else last].strip()
+
+
+def _as_told(names: Iterable[str], lines: str) -> Error:
+    """Return an error with its name where the text has one of these."""
+    name = next((name for name in names if f"{name}: " in lines), "")
+    return Error(name, lines.partition(f"{name}: ")[2]) if name else Error("", lines)
 
 
 def _nothing(where: str, pasted: Pasted) -> str:
@@ -184,6 +208,9 @@ def _diagnosed(failure: Failure) -> Explained:
 
 
 def _standard_input() -> bytes:
+    if sys.stdin is None:  # closed by whoever started this
+        message = "standard input: closed. Name a file, or paste the traceback."
+        raise NothingToExplainError(message)
     if sys.stdin.isatty():
         sys.stderr.write("Paste the traceback, then end with Ctrl-D (on Windows Ctrl-Z, Enter).\n")
     return _end_of(sys.stdin.buffer)
@@ -274,7 +301,7 @@ def _page(each: Explained) -> Iterator[str]:
 def _headline(failure: Failure) -> str:
     first = failure.errors[0]
     lines = first.message.strip().splitlines() or [""]
-    if first.exception in (RESOLVER, CRASH):
+    if first.exception in (RESOLVER, CRASH, ""):
         return escaped(lines[0])
     return escaped(f"{first.exception}: {lines[0]}".rstrip(": "))
 
@@ -295,6 +322,6 @@ def _notes(pasted: Pasted, explained: list[Explained]) -> Iterator[str]:
     if told:
         yield escaped(f"versions: {', '.join([*told, *more])}")
     if "torch" not in versions and any(each.diagnosis for each in explained):
-        yield "torch's version is not told, and remedies hang on it: --with torch==2.6.0, or --here"
+        yield "torch's version is unknown, and remedies hang on it: --with torch==2.6.0, or --here"
     if pasted.cut:
         yield "One traceback ends before its last line, and is left out: paste it to its end."

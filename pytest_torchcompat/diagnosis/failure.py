@@ -51,14 +51,21 @@ class Failure:
 
     ``errors`` are the chain as it is shown last to first: what was raised in the end, then its
     causes. ``versions`` are those of distributions by normalised name and of ``python``; what is
-    not among them is unknown. ``globals`` are the names in the pickle beyond torch's own, where all
-    of them are known.
+    not among them is unknown, or, if they are ``complete``, not installed. ``globals`` are the names in the pickle beyond torch's own, where all
+    of them are known. ``named`` are distributions that are known to play a part, by their
+    normalised names, though not in which version.
     """
 
     errors: tuple[Error, ...]
     stage: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
     globals: tuple[str, ...] = ()
+    named: frozenset[str] = frozenset()
+    complete: bool = False
+
+    def knows(self, name: str) -> bool:
+        """Whether a distribution is known to be there."""
+        return name in self.versions or name in self.named
 
 
 def normalised(versions: Mapping[str, str]) -> Mapping[str, str]:
@@ -88,4 +95,5 @@ def of_check(check: Mapping[str, Any], versions: Mapping[str, str]) -> Failure |
     else:
         raised = Error(check["exception"] or "", check["message"] or "")
         errors = (raised, *map(Error.from_line, check.get("chain") or ()))
-    return Failure(errors, stage, versions, tuple(check["globals"]))
+    complete = outcome != Outcome.UNAVAILABLE.value
+    return Failure(errors, stage, versions, tuple(check["globals"]), complete=complete)

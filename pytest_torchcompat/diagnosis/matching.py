@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,11 +17,13 @@ from packaging.version import InvalidVersion, Version
 from pytest_torchcompat import pairing
 from pytest_torchcompat.allowlist_code import code_for
 from pytest_torchcompat.diagnosis.failure import Failure
-from pytest_torchcompat.diagnosis.signature import ALLOW, Remedy, Signature
+from pytest_torchcompat.diagnosis.signature import ALLOW, PIN, RUN, Remedy, Signature
 from pytest_torchcompat.diagnosis.signatures import SIGNATURES
 from pytest_torchcompat.errors import TorchcompatError
 
 _BLANK = re.compile(r"\{(\w+)\}")
+_BARE = re.compile(r"""(?<!["'\w.])\{(\w+)\}(?!["'\w.])""")
+_BREAKS = re.compile(r"[\x00-\x1f\"'`$\\]")  # a word in a command's quotes out of them
 _UNKNOWN = "?"
 _FIRST_ALONE = "The message names the first alone: `torchcompat allowlist FILE` prints all."
 REMEDIES = 4  # more are a list that nobody reads
@@ -102,6 +105,8 @@ _KNOWN = _by_name(SIGNATURES)
 def _fits(signature: Signature, failure: Failure) -> bool:
     if signature.stages and failure.stage not in signature.stages:
         return False
+    if signature.among and not any(map(failure.knows, signature.among)):
+        return False
     return holds(signature.applies, failure.versions) is not False
 
 
@@ -130,7 +135,9 @@ def _contains(requirement: str, version: str) -> bool | None:
     _, specifier = _parsed(requirement)
     try:
         # A nightly of 2.10 has what 2.10 has: it counts as the release that it leads to.
-        return specifier.contains(Version(version).base_version, prereleases=True)
+        # An interpreter built between two releases is called 3.12.3+.
+        release = Version(version.rstrip("+")).base_version
+        return specifier.contains(release, prereleases=True)
     except InvalidVersion:
         return None
 
@@ -148,11 +155,19 @@ def _fitting(remedies: Iterable[Remedy], failure: Failure) -> list[tuple[Remedy,
     """Return what fits the versions, then what may fit, each with its condition."""
     told = [(remedy, holds(remedy.when, failure.versions)) for remedy in remedies]
     sure = [(remedy, "") for remedy, fits in told if fits]
-    return sure + [(remedy, ", ".join(remedy.when)) for remedy, fits in told if fits is None]
+    may = [remedy for remedy, fits in told if fits is None and _is_there(remedy, failure)]
+    return sure + [(remedy, ", ".join(remedy.when)) for remedy in may]
+
+
+def _is_there(remedy: Remedy, failure: Failure) -> bool:
+    """Whether what a remedy hangs on may be installed."""
+    names = (_parsed(requirement)[0] for requirement in remedy.when)
+    return not failure.complete or all(map(failure.knows, names))
 
 
 def _filled(remedy: Remedy, when: str, words: Mapping[str, str], failure: Failure) -> Advice | None:
-    says, code = _fill(remedy.says, words), _fill(remedy.code, words)
+    filling = _fill_command if remedy.kind in (RUN, PIN) else _fill
+    says, code = _fill(remedy.says, words), filling(remedy.code, words)
     if says is None or code is None:
         return None
     if remedy.kind == ALLOW:
@@ -179,6 +194,16 @@ def _fill(text: str, words: Mapping[str, str]) -> str | None:
     return _BLANK.sub(lambda found: words[found[1]], text)
 
 
+def _fill_command(code: str, words: Mapping[str, str]) -> str | None:
+    """Return a command with its blanks filled; whatever a failure says, it stays that command."""
+    bare = set(_BARE.findall(code))
+    quoted = set(_blanks(code)) - bare
+    if any(_BREAKS.search(words.get(name, "")) for name in quoted):
+        return None
+    safe = {name: shlex.quote(words[name]) for name in bare if name in words}
+    return _fill(code, {**words, **safe})
+
+
 @lru_cache(maxsize=2048)
 def _blanks(text: str) -> tuple[str, ...]:
     return tuple(_BLANK.findall(text))
@@ -186,8 +211,18 @@ def _blanks(text: str) -> tuple[str, ...]:
 
 def _words(failure: Failure) -> dict[str, str]:
     """Return what blanks may stand for besides the groups of a pattern."""
-    words = {name.replace("-", "_"): version for name, version in failure.versions.items()}
+    told = ((name, _public(version)) for name, version in failure.versions.items())
+    words = {name.replace("-", "_"): version for name, version in told if version}
     return {**words, **_beside(failure.versions.get("torch", ""))}
+
+
+@lru_cache(maxsize=4096)
+def _public(version: str) -> str:
+    """Return a version as an index has it: ``2.8.0`` of ``2.8.0+cu128``; nothing of no version."""
+    try:
+        return Version(version.rstrip("+")).public
+    except InvalidVersion:
+        return ""
 
 
 @lru_cache(maxsize=256)

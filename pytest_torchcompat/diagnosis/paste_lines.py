@@ -24,6 +24,16 @@ _STAMP = re.compile(
     r"\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?\]?[ \t]?"
 )
 _QUOTED = re.compile(r"(?:>[ \t]?)+")
+# IPython: "KeyError      Traceback (most recent call last)", "----> 2 code", then where that is.
+_IPYTHON = re.compile(r"[A-Za-z_][\w.]{0,200} +" + re.escape(HEADER) + r"\s*$")
+_POINTED = re.compile(r"-+> ?\d+(?: |$)(.*)")
+_PLACE = re.compile(
+    r"(?:File (.+?):(\d+)|((?:Cell|Input) In ?\[\d*\])(?:, line \d+)?"
+    r"|(<ipython-input-[^>]{1,80}>|(?:/|~|[A-Za-z]:\\).*?\.py))"
+    r"(?:,? in (?:<cell line: \d+>|([\w.<>]+))(?:\(.*)?|,? line \d+)?\s*$"
+)
+_FRAMES = re.compile(r"\d+ frames?$")
+_FRAME = re.compile(r"\s*File \"[^\"]*\", line \d+")
 _DIGIT = re.compile(r"\d")
 _BOX = re.compile(r"\s*[\u256d+][\u2500-]+ " + re.escape(HEADER) + r":? [\u2500-]+[\u256e+]\s*$")
 _SIDES = "\u2502|"
@@ -51,13 +61,44 @@ def lines_of(text: str) -> list[Line]:
     """Return the lines of the end of a paste."""
     text = plain(text[-LIMIT:]).translate(_INVISIBLE)
     read = (_unquoted(line[:WIDEST]) for line in re.split(r"\r\n|\n|\r", text)[-MOST:])
-    return list(_ungrouped(_unboxed(_unprefixed(read))))
+    return list(_ungrouped(_unboxed(_unprefixed(_unnumbered(read)))))
 
 
 def _unquoted(line: str) -> Line:
     line = _QUOTED.sub("", line, count=1) if line.startswith(">") else line
     stamp = _STAMP.match(line)
     return Line(line[stamp.end() :] if stamp else line, bool(stamp))
+
+
+def _unnumbered(lines: Iterable[Line]) -> Iterator[Line]:
+    """Turn the tracebacks of IPython, which number and point at lines of code, into plain ones."""
+    inside = False
+    for line in lines:
+        if _IPYTHON.match(line.text):
+            inside = True
+            yield replace(line, text=f"{HEADER}:")
+        elif inside:
+            told = _as_python_tells(line.text)
+            inside = told is not None
+            if told != "":
+                yield line if told is None else replace(line, text=told)
+        else:
+            yield line
+
+
+def _as_python_tells(text: str) -> str | None:
+    """Return a line of IPython's frames as Python has it, empty where it has none."""
+    pointed = _POINTED.match(text)
+    if pointed:
+        return f"    {pointed[1].strip()}"
+    place = _PLACE.match(text)
+    if place:
+        path = place[1] or place[3] or place[4]
+        function = place[5] or "<module>"
+        return f'  File "{path}", line {place[2] or 0}, in {function}'
+    if not text.strip() or text[0] in " \t":
+        return text if _FRAME.match(text) else ""
+    return "" if _FRAMES.match(text) else None
 
 
 def _unprefixed(lines: Iterable[Line]) -> Iterator[Line]:

@@ -24,6 +24,12 @@ _KNOWN = (
     "|setuptools|speechbrain|torchaudio|torchcodec|torchvision|torch|transformers|tts|ultralytics"
     "|yolov5"
 )
+# A line of a bug report's list: "- PyTorch version: 2.6.0+cu124".
+_LABELLED = re.compile(
+    rf"[-*\u2022\s]*({_KNOWN})(?:[ _]version)?(?: ?\([^()]{{0,40}}\))?[ \t*]{{0,5}}[:=]"
+    rf"[ \t*]{{0,30}}v?{_NUMBER}(?: \([^()]{{0,40}}\))?$",
+    re.IGNORECASE,
+)
 # A name, words about it, and its version: "PyTorch version (GPU?): 2.6.0", "Python-3.11.7".
 _TOLD = re.compile(
     rf"(?<![\w.-])({_KNOWN})(?:[ _]version)?(?: ?\([^()]{{0,40}}\))?[ \t]{{0,3}}(?:==|[:=-])?"
@@ -35,6 +41,11 @@ _YOURS = re.compile(rf"was trained with {_NAME} [\w.+]{{1,40}}, yours is {_NUMBE
 _FOLDER = re.compile(r"(?i)\bpython(3)\.?(\d{1,2})[\\/](?:lib[\\/])?(?:site|dist)-packages")
 _METADATA = re.compile(rf"[\\/]{_NAME}-{_NUMBER}\.dist-info")
 _NUMBERED = re.compile(r"\d\.\d|(?i:python3\d)")
+# Those that a traceback or its reader names, where their words are anybody's.
+_LIBRARY = re.compile(
+    r"(?<![^\W_])(fairseq|pyannote|ultralytics|coqui|TTS)(?![^\W_])", re.IGNORECASE
+)
+_DISTRIBUTIONS = {"pyannote": "pyannote-audio", "coqui": "coqui-tts"}
 _OTHERWISE = {"pytorch": "torch", "hydra": "hydra-core"}
 
 
@@ -42,20 +53,30 @@ def versions_in(lines: Iterable[str]) -> Mapping[str, str]:
     """
     Return the versions that lines tell, by normalised name.
 
-    A listing is believed before prose. What prose tells in two ways stays unknown.
+    A listing is believed before prose. What either tells in two ways stays unknown.
     """
     lines = [line for line in lines if _NUMBERED.search(line)]
-    listed = dict(pair for line in lines for pair in _listed(line.strip()))
-    told: dict[str, set[str]] = {}
-    for line in lines:
-        for name, version in _told(line):
-            told.setdefault(name, set()).add(version)
-    agreed = {name: _agreed(versions) for name, versions in told.items()}
-    return normalised({**agreed, **listed})
+    listed = _each(pair for line in lines for pair in _listed(line.strip()))
+    told = _each(pair for line in lines for pair in _told(line))
+    return normalised({**told, **listed})
+
+
+def _each(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return each name's version, empty where it is told in two ways."""
+    found: dict[str, set[str]] = {}
+    for name, version in pairs:
+        found.setdefault(name, set()).add(version)
+    return {name: _agreed(versions) for name, versions in found.items()}
+
+
+def libraries_in(text: str) -> frozenset[str]:
+    """Return the libraries that a text names, by the normalised names of their distributions."""
+    found = {word.lower() for word in _LIBRARY.findall(text)}
+    return frozenset(_DISTRIBUTIONS.get(word, word) for word in found)
 
 
 def _listed(line: str) -> Iterator[tuple[str, str]]:
-    for pattern in _LISTED:
+    for pattern in (*_LISTED, _LABELLED):
         found = pattern.match(line)
         if found:
             yield from _checked(found[1], found[2])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from pytest_torchcompat.diagnosis.failure import CRASH, RESOLVE, RESOLVER, Error, Failure
 from pytest_torchcompat.diagnosis.paste_lines import END, HEADER, MEMBER, Line, lines_of
-from pytest_torchcompat.diagnosis.paste_versions import versions_in
+from pytest_torchcompat.diagnosis.paste_versions import libraries_in, versions_in
 
 LONGEST = 300  # lines of a message
 _BEFORE = 100  # lines of an installer's output before the word of its failure
@@ -128,7 +128,8 @@ def read(text: str) -> Pasted:
     found = (found or reader.bare()) + reader.warnings()
     versions = versions_in(reader.prose())
     once = {(failure.errors, failure.stage): failure for failure in found}
-    told = tuple(replace(failure, versions=versions) for failure in once.values())
+    named = libraries_in(text)
+    told = tuple(replace(each, versions=versions, named=named) for each in once.values())
     return Pasted(told, versions, Failure((Error(RESOLVER, reader.output()),), RESOLVE), cut)
 
 

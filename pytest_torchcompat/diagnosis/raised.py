@@ -55,7 +55,7 @@ def _frames(traceback: TracebackType | None) -> Iterator[tuple[str, str]]:
 def _members(error: BaseException) -> list[BaseException]:
     try:
         members = getattr(error, "exceptions", ())
-    except Exception:  # noqa: BLE001 - an attribute of that name is anybody's code
+    except BaseException:  # noqa: BLE001 - an attribute of that name is anybody's code
         return []
     members = members if isinstance(members, (tuple, list)) else ()
     return [each for each in members if isinstance(each, BaseException)]
@@ -70,5 +70,5 @@ def _message(error: BaseException) -> str:
     try:
         # Colours count as well until they are gone.
         return plain(str(error)[: 2 * LONGEST])[:LONGEST]
-    except Exception:  # noqa: BLE001 - __str__ is anybody's code
+    except BaseException:  # noqa: BLE001 - __str__ is anybody's code
         return ""

@@ -73,9 +73,11 @@ class Signature:
 
     ``exceptions`` are the names that it goes by, without their modules; ``pattern`` is searched in
     the message, free of terminal colours. ``applies`` are requirements that all have to hold as far
-    as the versions are known. ``stages``, where there are any, are those it is about: of a failure
-    whose stage is unknown it says nothing. ``cause`` may have the blanks of a remedy, and says
-    ``?`` where nothing fills one; ``link`` leads to a report, or to the source that was read.
+    as the versions are known. ``among``, where there are any, are distributions of which one has to
+    be known to be there: the words alone are anybody's. ``stages``, where there are any, are those
+    it is about: of a failure whose stage is unknown it says nothing. ``cause`` may have the blanks
+    of a remedy, and says ``?`` where nothing fills one; ``link`` leads to a report, or to the
+    source that was read.
     """
 
     id: str
@@ -86,6 +88,7 @@ class Signature:
     link: str
     knows: int = LIBRARY
     applies: tuple[str, ...] = ()
+    among: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
 
     @cached_property

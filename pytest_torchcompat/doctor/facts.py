@@ -29,6 +29,7 @@ PACKAGES = (
 _WORDS = 400  # characters of a program's last words that are told
 # How long an interpreter may take to start.
 _START = 60.0
+_GRACE = 2.0  # and to end, once it is asked to
 _HELLO = "import sys; open(sys.argv[1], 'w').write('hello')"
 
 
@@ -113,7 +114,7 @@ class Facts:
 
     def failure(self, errors: Iterable[Error]) -> Failure:
         """Return errors of an import as a failure of this environment."""
-        return Failure(tuple(errors), "import", self.versions)
+        return Failure(tuple(errors), "import", self.versions, complete=True)
 
 
 def is_version(text: object) -> bool:
@@ -138,7 +139,7 @@ def ask(python: str | None = None, seconds: float = probe.SECONDS) -> Facts:
         ProbeError: It is no Python interpreter, or gives no answer.
 
     """
-    interpreter = python or sys.executable
+    interpreter = sys.executable if python is None else python
     with tempfile.TemporaryDirectory(prefix="torchcompat-") as folder:
         hello, answer = Path(folder, "hello.txt"), Path(folder, "facts.json")
         # What is no Python may print without end.
@@ -156,20 +157,29 @@ def _run(command: list[str], seconds: float, folder: str) -> str:
     words = Path(folder, "words.txt")
     try:
         with words.open("wb") as errors:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=errors,
-                timeout=seconds,
-                check=False,
+            child = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors
             )
+            code = _code_of(child, seconds)
     except OSError as error:
         return error.strerror or str(error)
     except subprocess.TimeoutExpired:
         return f"no answer in {seconds:g} s"
     last = words.read_text("utf-8", "replace").strip()[-_WORDS:]
-    return f"{probe.how_ended(done.returncode)}{f': {last}' if last else ''}"
+    return f"{probe.how_ended(code)}{f': {last}' if last else ''}"
+
+
+def _code_of(child: subprocess.Popen[bytes], seconds: float) -> int:
+    try:
+        return child.wait(seconds)
+    except BaseException:
+        child.terminate()  # which lets the probe end what it has started
+        try:
+            child.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        raise
 
 
 def _read(answer: Path, interpreter: str, said: str) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from pytest_torchcompat.doctor.finding import BROKEN, WARNING, Finding, helped, 
 _OWN = "torch.serialization"
 # numpy tells of it at length, and the import may go on without what needs it.
 _OLD_NUMPY = "A module that was compiled using NumPy 1.x"
+_DOCTOR = "torchcompat doctor"
 _LINE = 160  # characters of a message that is told as it is
 
 
@@ -44,7 +45,11 @@ def _diagnosed(facts: Facts, module: Module, found: Diagnosis, says: str) -> Fin
     cause = f"import fails: {found.cause}{_beside(facts, module)}"
     # Of a death or a limit the cause tells less than how it came.
     told = says if module.errors[0].exception in (CRASH, TIMEOUT) else cause
-    return Finding(BROKEN, subject, told, found.id, found.remedies or (_see(module.name),))
+    # Whoever reads this has asked the doctor, and was not shown what was printed.
+    remedies = [each for each in found.remedies if each.code != _DOCTOR]
+    if told == says or not remedies:
+        remedies.insert(0, _see(module.name))
+    return Finding(BROKEN, subject, told, found.id, tuple(remedies))
 
 
 def _how(error: Error) -> str:

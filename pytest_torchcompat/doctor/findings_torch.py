@@ -39,7 +39,10 @@ _STRICT = (
     ("0", "weights_only=True for all; legacy .tar files and TorchScript are loaded all the same"),
 )
 _ALLOWLISTED = (
-    ("2.10", "strict and what a file names; no subclass of dict can be filled (defaultdict)"),
+    (
+        "2.10",
+        "strict and what a file names; no subclass of dict but OrderedDict and Counter is filled",
+    ),
     ("2.6", "strict and what a file names, classes that have moved included"),
     ("2.4", "strict and what a file names, but no class that has moved: aliases are of 2.6"),
     ("0", "not possible: torch has an allow-list from 2.4 on"),
@@ -98,7 +101,9 @@ def _not_there(facts: Facts) -> Iterator[Finding]:
         yield Finding(BROKEN, named(facts, "torch"), says, None, (again,))
     elif _works(facts):
         says = "what is imported by that name is something else: it has no version"
-        yield Finding(BROKEN, "torch", says, None, (again,))
+        place = facts.of_torch("file")
+        first = (Advice("advice", f"Take it away: {place}"),) if place else ()
+        yield Finding(BROKEN, "torch", says, None, (*first, again))
     elif "torch" not in facts.modules:
         says = "not installed: there is nothing to look into"
         yield helped(Finding(WARNING, "torch", says, "torch-missing"), facts)
@@ -152,10 +157,13 @@ def _present(facts: Facts) -> list[Device]:
 def _of_devices(facts: Facts, devices: Iterable[Device]) -> Iterator[Finding]:
     archs = facts.of_torch("archs")
     build = facts.builds.get("torch", {})
-    if build.get("hip"):
-        return  # its devices go by other names
     for device in dict.fromkeys(devices):
-        if not build.get("cuda"):
+        amd = device.architecture.startswith("gfx")
+        if build.get("hip") and device.present:
+            continue  # torch tells of it as if it were one of CUDA
+        if bool(build.get("hip")) != amd and (build.get("hip") or amd):
+            yield _of_the_other_maker(device, facts)
+        elif not build.get("cuda") and not amd:
             level = WARNING if device.present else BROKEN
             says = "is not used: this torch is built for the CPU alone"
             yield helped(Finding(level, device.subject, says, "cuda-not-compiled"), facts)
@@ -163,6 +171,13 @@ def _of_devices(facts: Facts, devices: Iterable[Device]) -> Iterator[Finding]:
             yield _on_device(facts, device, archs)
         else:
             yield ok(device.subject, "not known: nothing tells for what this torch was compiled")
+
+
+def _of_the_other_maker(device: Device, facts: Facts) -> Finding:
+    says = f"is not used: this torch is {_described(facts)}"
+    if not device.architecture.startswith("gfx"):
+        return Finding(BROKEN, device.subject, says, None, (_torch_for(device.architecture),))
+    return Finding(BROKEN, device.subject, says, None, (_FOR_ROCM,))
 
 
 def _on_device(facts: Facts, device: Device, archs: list[str]) -> Finding:
@@ -176,6 +191,8 @@ def _on_device(facts: Facts, device: Device, archs: list[str]) -> Finding:
 
 
 def _torch_for(architecture: str) -> Advice:
+    if architecture.startswith("gfx"):
+        return _FOR_ROCM
     specifier = specifier_for(architecture)
     if specifier is None:
         says = "No torch on PyPI from 2.5 on is known to have code for it: compile torch for it."
@@ -191,6 +208,10 @@ def _out_of_reach(facts: Facts, device: Device) -> Finding:
     return Finding(WARNING, device.subject, says, None, (_DRIVER,))
 
 
+_FOR_ROCM = Advice(
+    "advice",
+    "Install a torch that is built for ROCm and for it: PyPI has none, pytorch.org tells where.",
+)
 _DRIVER = Advice(
     "run",
     "See which CUDA the driver supports; it has to be that of torch or later.",

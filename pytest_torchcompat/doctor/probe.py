@@ -62,6 +62,7 @@ VARIABLES = re.compile(
 )
 _SECRET = re.compile(r"TOKEN|KEY|SECRET|PASSW", re.IGNORECASE)
 SECONDS = 180.0
+_RUNNING: set[subprocess.Popen[bytes]] = set()  # what is being imported
 TAIL = 4000  # characters that are kept of a message or an output
 # What a distribution asks of these is kept.
 ASKED = re.compile(
@@ -231,6 +232,7 @@ def _in_child(name: str, seconds: float) -> dict[str, Any]:
                 # ultralytics and matplotlib write their settings as they are imported.
                 env={**os.environ, "YOLO_CONFIG_DIR": folder, "MPLCONFIGDIR": folder},
             )
+            _RUNNING.add(child)
             ended = _end_of(child, seconds)
         said = {"output": _tail(output)}
         if answer.exists():
@@ -256,11 +258,16 @@ def _end_of(child: subprocess.Popen[bytes], seconds: float) -> dict[str, Any]:
 
 def _kill(child: subprocess.Popen[bytes]) -> None:
     """End a process with all that it started."""
+    _RUNNING.discard(child)
+    _kill_group(child)
+    child.wait()
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
     try:
         os.killpg(child.pid, signal.SIGKILL)
     except (AttributeError, OSError):
         child.kill()
-    child.wait()
 
 
 def how_ended(code: int) -> str:
@@ -289,12 +296,19 @@ def _import(name: str) -> dict[str, Any]:
     found = {"status": "ok", "seconds": round(time.perf_counter() - start, 2)}
     version = getattr(module, "__version__", None)
     found["version"] = str(version) if version else None
+    found["file"] = _file(module)
     torch = sys.modules.get("torch")
     load = getattr(torch, "load", None)
     found["load"] = str(getattr(load, "__module__", None)) if load else None
     if name == "torch":
         found.update(_torch(module))
     return found
+
+
+def _file(module: Any) -> str | None:
+    """Return where a module is; one without a file of its own has a folder."""
+    file = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", ())), None)
+    return str(file) if file else None
 
 
 def _raised(error: BaseException) -> dict[str, Any]:
@@ -362,12 +376,25 @@ def _load_variables(torch: Any) -> list[str]:
     return sorted(set(re.findall(r"\bTORCH_\w*WEIGHTS_ONLY\w*", source)))
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to end this process when the one that started it is ended."""
+def _die_with_parent(number: int) -> None:
+    """Ask Linux to send this process a signal when the one that started it is ended."""
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(1, number)
+
+
+def _end_with_children() -> None:
+    """Take what is being imported along, with all that it started, when this is interrupted."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupted)
+    _die_with_parent(signal.SIGTERM)
+
+
+def _interrupted(number: int, _: Any) -> None:
+    for child in tuple(_RUNNING):
+        _kill_group(child)
+    os._exit(128 + number)
 
 
 def main() -> None:
@@ -379,7 +406,11 @@ def main() -> None:
     args = parser.parse_args()
     path = Path(args.to).resolve()  # an import may change the folder
     if args.module:
-        _die_with_parent()
+        _die_with_parent(signal.SIGKILL)
+    else:
+        _end_with_children()
+        # Whoever asks takes that folder away, whatever becomes of this process.
+        tempfile.tempdir = str(path.parent)
     found = _import(args.module) if args.module else gathered(args.seconds)
     whole = path.with_suffix(".part")
     whole.write_text(json.dumps(found), "utf-8")

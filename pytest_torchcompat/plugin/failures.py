@@ -38,7 +38,7 @@ def told(
     errors = errors_of(error)
     loads = _raised_by(pending, errors)
     names = tuple(loads[-1]["globals"]) if loads else ()
-    failure = Failure(errors, stage_of(error), _versions(node.config), names)
+    failure = Failure(errors, stage_of(error), _versions(node.config), names, complete=True)
     diagnosis = _diagnosis(failure)
     for load in loads if diagnosis else ():
         load["diagnosis"] = diagnosis

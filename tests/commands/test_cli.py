@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -98,3 +99,18 @@ def test_a_terminal_of_another_encoding_shows_what_it_lacks_escaped(tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert r"\u2026" in done.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a pipe is closed in another way")
+def test_a_reader_that_has_read_enough_is_no_error():
+    reads, writes = os.pipe()
+    os.close(reads)
+    script = "import sys; from pytest_torchcompat.commands.cli import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "shims"],
+        stdout=writes,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (141, b"")

@@ -69,6 +69,7 @@ def test_as_json_there_are_the_facts_and_the_findings(environment, capsys):
 
     assert main(["doctor", "--json"]) == 0
     written = json.loads(capsys.readouterr().out)
+    assert written["schema"] == 1
     assert written["facts"] == NOTHING
     assert written["findings"] == [
         {
@@ -120,6 +121,22 @@ def test_another_interpreter_is_asked_where_it_is_named(environment):
 def test_an_interpreter_that_does_not_answer_is_an_error(capsys, tmp_path):
     assert main(["doctor", "--python", str(tmp_path)]) == 2
     assert "did not answer as a Python 3.9 or later would" in capsys.readouterr().err
+
+
+def test_an_empty_name_of_an_interpreter_is_an_error(capsys):
+    assert main(["doctor", "--python", ""]) == 2
+    assert "did not answer" in capsys.readouterr().err
+
+
+def test_an_interrupt_is_told_in_a_line(monkeypatch, capsys):
+    def ask(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(doctor, "ask", ask)
+    assert main(["doctor"]) == 130
+    assert capsys.readouterr().err == (
+        "torchcompat doctor: stopped. What was being imported is ended\n"
+    )
 
 
 def test_help_imports_no_torch_and_nothing_of_the_doctor():

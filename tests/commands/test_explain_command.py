@@ -83,7 +83,7 @@ def test_an_unknown_failure_of_a_load_leads_to_a_scan_of_the_file(write, capsys)
 def test_a_version_that_the_text_lacks_is_given(write, capsys):
     name = write(KNOWN)
     main(["explain", name])
-    note = "torch's version is not told, and remedies hang on it: --with torch==2.6.0, or --here"
+    note = "torch's version is unknown, and remedies hang on it: --with torch==2.6.0, or --here"
     assert note in capsys.readouterr().out.splitlines()
     main(["explain", name, "--with", "torch==2.8.0", "--with", "Some.Thing==1.0", "--json"])
     (told,) = json.loads(capsys.readouterr().out)["texts"]
@@ -223,6 +223,20 @@ def test_words_without_an_exceptions_name_are_recognised(write, capsys):
     assert "  known: wo-global-2.7" in capsys.readouterr().out.splitlines()
 
 
+@pytest.mark.parametrize(
+    ("before", "exception"),
+    [("Error: ", ""), ("I get `RuntimeError: ", "RuntimeError")],
+)
+def test_words_alone_are_shown_as_they_are(write, capsys, before, exception):
+    words = f"{before}CUDA error: no kernel image is available for execution on the device` here"
+    name = write(f"Loading the model\n{words}\nGood bye\n")
+    assert main(["explain", name]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == words[words.find(exception) :]
+    main(["explain", "--json", name])
+    [failure] = json.loads(capsys.readouterr().out)["texts"][0]["failures"]
+    assert failure["exception"] == exception
+
+
 def test_a_warning_that_nobody_knows_is_not_told_beside_an_error(write, capsys):
     assert main(["explain", write(f"x.py:3: OddWarning: careful\n{KNOWN}")]) == 0
     assert "OddWarning" not in capsys.readouterr().out
@@ -235,3 +249,23 @@ def test_it_imports_neither_torch_nor_the_hub(write):
     )
     command = [sys.executable, "-c", script, "explain", write(KNOWN), "--here"]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_a_standard_input_that_is_closed_is_an_error(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", None)
+    assert main(["explain"]) == 2
+    assert capsys.readouterr().err == (
+        "torchcompat: standard input: closed. Name a file, or paste the traceback.\n"
+    )
+
+
+def test_an_interrupted_paste_is_told_in_a_line(monkeypatch, capsys):
+    class Interrupted:
+        buffer = property(lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+
+        def isatty(self):
+            return False
+
+    monkeypatch.setattr(sys, "stdin", Interrupted())
+    assert main(["explain"]) == 130
+    assert capsys.readouterr().err == "torchcompat explain: stopped\n"

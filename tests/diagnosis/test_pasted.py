@@ -487,3 +487,69 @@ def test_a_sample_is_recognised_in_a_paste(sample, quote):
 )
 def test_the_words_of_an_installer_are_recognised_in_a_paste(sample):
     assert expected_of(sample).id in known_in(f"$ install\n{sample['message']}\n")
+
+
+# As IPython 9.18 prints it.
+NOTEBOOK = """\
+---------------------------------------------------------------------------
+KeyError                                  Traceback (most recent call last)
+File /x/site-packages/torch/serialization.py:4, in load(f, weights_only)
+      3 try:
+----> 4     raise KeyError("x")
+      5 except KeyError as e:
+
+KeyError: 'x'
+
+The above exception was the direct cause of the following exception:
+
+UnpicklingError                           Traceback (most recent call last)
+Cell In[1], line 2
+      1 import torch
+----> 2 m = torch.load('x.pt')
+      3 print(m)
+
+File /x/site-packages/torch/serialization.py:6, in load(f, weights_only)
+      5 except KeyError as e:
+----> 6     raise pickle.UnpicklingError("no") from e
+
+UnpicklingError: no
+---------------------------------------------------------------------------
+ModuleNotFoundError                       Traceback (most recent call last)
+<ipython-input-2-0a1b2c> in <cell line: 0>()
+      1 x = 1
+----> 2 import broken
+
+1 frames
+/home/me/broken.py in <module>
+      4 except ImportError:
+      5     pass
+----> 6 import not_there
+
+ModuleNotFoundError: No module named 'not_there'
+"""
+
+
+def test_a_notebook_shows_the_chain_and_no_code_is_taken_for_an_error():
+    found = read(NOTEBOOK)
+    assert not found.cut
+    assert [[each.name for each in failure.errors] for failure in found.failures] == [
+        ["UnpicklingError", "KeyError"],
+        ["ModuleNotFoundError"],
+    ]
+    assert [failure.stage for failure in found.failures] == ["load", "import"]
+
+
+def test_a_notebook_that_breaks_off_is_cut_and_hides_nothing_behind_it():
+    start = NOTEBOOK.partition("KeyError: 'x'")[0]
+    found = read(f"{start}\nSome words\n{trace()}EOFError: Ran out of input\n")
+    assert found.cut
+    assert [failure.errors[0].name for failure in found.failures] == ["EOFError"]
+
+
+def test_a_list_of_the_environment_is_believed_before_prose():
+    listed = "- PyTorch version: 2.6.0+cu124\n- **Python**: 3.10.11\nIt worked with torch 2.5.1.\n"
+    assert read(listed).versions == {"torch": "2.6.0+cu124", "python": "3.10.11"}
+
+
+def test_two_lists_that_differ_leave_a_version_unknown():
+    assert read("torch==2.5.1\ntorch==2.6.0\nnumpy==1.26.4\n").versions == {"numpy": "1.26.4"}

@@ -34,6 +34,19 @@ def test_a_circle_of_causes_is_gone_through_once():
     assert [error.message for error in errors_of(one)] == ["one", "other"]
 
 
+class StoppingError(Exception):
+    @property
+    def exceptions(self):
+        raise SystemExit(3)
+
+    def __str__(self):
+        raise KeyboardInterrupt
+
+
+def test_an_exception_that_would_stop_the_session_as_it_is_read_does_not():
+    assert errors_of(StoppingError()) == (Error(f"{__name__}.StoppingError", ""),)
+
+
 def test_members_of_a_group_come_before_its_cause():
     group = SeveralError("several")
     group.__cause__ = ValueError("cause")

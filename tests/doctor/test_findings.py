@@ -166,7 +166,43 @@ def test_a_build_for_rocm_is_told_as_one():
     found = facts({"torch": "2.15.0"}, torch={"archs": ["gfx90a", "gfx1100"]}, builds=built)
 
     assert said(found, "H100", subject="torch")[0][1] == "built for ROCm 7.0.1, gfx90a gfx1100"
-    assert said(found, "H100", subject="GPU") == []
+    assert said(found, "H100", "gfx90a", "gfx942", subject="GPU") == [
+        (
+            "broken",
+            "is not used: this torch is built for ROCm 7.0.1, gfx90a gfx1100",
+            None,
+        ),
+        ("ok", "this torch has code for it", None),
+        (
+            "broken",
+            "this torch has no code for it: it is built for gfx90a gfx1100",
+            "cuda-no-kernel-image",
+        ),
+    ]
+
+
+@pytest.mark.parametrize("cuda", ["13.2", None])
+def test_a_gpu_of_amd_is_told_to_need_a_build_for_rocm(cuda):
+    built = {"torch": {"version": "2.15.0", "cuda": cuda, "hip": None}}
+    found = findings(
+        facts({"torch": "2.15.0"}, torch={"archs": ["sm_90"]}, builds=built), ["gfx90a"]
+    )
+
+    told = next(each for each in found if each.subject == "GPU gfx90a")
+    assert told.says.startswith("is not used: this torch is built for")
+    assert [each.says for each in told.remedies] == [
+        "Install a torch that is built for ROCm and for it: PyPI has none, pytorch.org tells where."
+    ]
+
+
+def test_a_crash_is_told_by_what_helps_one_who_has_asked_the_doctor():
+    crash = {"status": "died", "how": "signal SIGSEGV", "output": "Segmentation fault"}
+    found = findings(facts({"torch": "2.15.0"}, torch=crash))
+
+    told = next(each for each in found if each.signature == "crash-sigsegv")
+    codes = [each.code for each in told.remedies]
+    assert codes[0] == 'python -X faulthandler -c "import torch"'
+    assert "torchcompat doctor" not in codes
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import signal
 import subprocess
 import sys
 import venv
@@ -115,6 +116,15 @@ def test_a_torch_that_hangs_is_ended(bare, site):
 
     assert told.level == "broken"
     assert told.says == "import hangs: not done after 2 s, and killed"
+
+
+def test_a_module_in_the_place_of_torch_is_told_with_its_file(bare, site):
+    (site / "torch.py").write_text("x = 1")
+
+    told = of(findings(ask(bare)), "torch")
+
+    assert told.says == "what is imported by that name is something else: it has no version"
+    assert told.remedies[0].says == f"Take it away: {site / 'torch.py'}"
 
 
 def test_a_torch_that_ends_the_process_is_told(bare, site):
@@ -283,3 +293,27 @@ def test_the_line_of_a_report_imports_no_torch():
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
     )
     assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a signal of POSIX")
+def test_a_probe_that_is_interrupted_ends_what_it_has_started(bare, site, tmp_path):
+    told, answer = tmp_path / "told", tmp_path / "answer" / "facts.json"
+    os.mkfifo(told)
+    answer.parent.mkdir()
+    late = "import os, threading; threading.Event().wait(60); os.write(1, b'late')"
+    package(
+        site,
+        "numpy",
+        "import os, subprocess, sys\n"
+        f"file = os.open({str(told)!r}, os.O_WRONLY)\n"
+        f"child = subprocess.Popen([sys.executable, '-c', {late!r}], stdout=file)\n"
+        "os.write(file, b'begun')\n"
+        "child.wait()",
+    )
+    with subprocess.Popen([bare, probe.__file__, "--to", str(answer)]) as asked:
+        with told.open("rb") as file:
+            assert file.read(5) == b"begun"
+            assert [each.name[:12] for each in answer.parent.iterdir()] == ["torchcompat-"]
+            asked.terminate()
+            assert file.read() == b""  # its end: nobody is left to write
+    assert asked.returncode == 128 + signal.SIGTERM

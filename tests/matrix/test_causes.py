@@ -327,8 +327,8 @@ def test_a_report_of_a_cell_that_ended_early(matrix_of):
 
 
 def test_a_report_names_the_causes_and_the_packages(matrix_of):
-    chain = ("frob.OddError: odd", "KeyError: 'x'")
-    matrix = matrix_of({"2.8.0": [record(Outcome.FAIL, stage=Stage.LOAD, chain=chain)]})
+    values = {"exception": "frob.OddError", "message": "odd", "chain": ("KeyError: 'x'",)}
+    matrix = matrix_of({"2.8.0": [record(Outcome.FAIL, stage=Stage.LOAD, **values)]})
     cell = {**matrix["cells"][0], "distributions": {"numpy": "2.4.1"}, "cuda": "12.8"}
     cell = {**cell, "beside": "lightning 2.5.6", "torch_build": "2.8.0+cu128"}
     matrix = {**matrix, "cells": [cell]}
@@ -364,6 +364,11 @@ def test_words_beyond_what_an_issue_holds_are_cut(matrix_of):
         ("https://example.org/a/b/c", "https://example.org/a/b/c"),
         ("facebook/hubert and torch/nn/modules", "facebook/hubert and torch/nn/modules"),
         ("/usr/lib/python3/dist-packages/apt/x.py", "dist-packages/apt/x.py"),
+        ("none such:/home/me/x", "none such:.../x"),
+        ("file:///home/me/x.pt", ".../x.pt"),
+        ("'/home/me/my models/a b.pt'", "'.../a b.pt'"),
+        ("'/usr/bin/gcc -I/home/me/x -O2'", "'.../gcc -I.../x -O2'"),
+        ("https://me:secret@example.org/a", "https://example.org/a"),
     ],
 )
 def test_folders_of_this_machine_are_left_out(text, shown):
@@ -371,7 +376,8 @@ def test_folders_of_this_machine_are_left_out(text, shown):
 
 
 @pytest.mark.parametrize(
-    "unit", ["/", "/a", "\\", "a", "site-packages/", "C:\\", "~/", "'/a", "x/"]
+    "unit",
+    ["/", "/a", "\\", "a", "site-packages/", "C:\\", "~/", "'/a", "x/", "'/ ", " -I/", "://a"],
 )
 def test_hostile_words_are_read_in_linear_time(unit):
     assert upstream.without_places(unit * 50_000) is not None
@@ -396,3 +402,14 @@ def test_a_known_failure_is_known_to_the_library_as_well(matrix_of):
     (check,) = stopped(matrix_of({"2.8.0": [record(Outcome.FAIL, **REFUSAL)]}))
     errors = (Error(check["exception"], check["message"]),)
     assert diagnose(Failure(errors, "load", {"torch": "2.8.0"})) is not None
+
+
+def test_what_is_allowed_and_still_refused_is_not_to_be_allowed(matrix_of):
+    records = [record(Outcome.REFUSED, policy, **REFUSAL) for policy in ("strict", "allowlisted")]
+    matrix = matrix_of({"2.5.1": records})
+    kinds = {
+        check["policy"]: {r["kind"] for r in matrix["diagnoses"][check["diagnosis"]]["remedies"]}
+        for check in stopped(matrix)
+    }
+    assert kinds["strict"] - kinds["allowlisted"] == {"allow"}
+    assert kinds["allowlisted"]

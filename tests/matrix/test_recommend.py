@@ -380,6 +380,14 @@ def test_a_checkpoint_that_this_version_never_opens_is_said_and_asks_for_nothing
     ]
 
 
+def test_a_cell_that_is_yet_to_be_run_takes_nothing_from_what_the_others_say():
+    told = cell("2.6.0", {YOLO: "FrPP", YOLO11: "FrrF"}, check={"message": "no C3k2"})
+    found = advice(told, cell("2.8.0", {YOLO: "----", YOLO11: "----"}))
+    assert ways(found) == [("allowlisted", "==2.6.0")]
+    assert found.left_out.torch == ("2.6.0",)
+    assert [unsaid.torch for unsaid in found.unsaid] == [("2.8.0",)]
+
+
 def test_one_checkpoint_can_be_asked_about_alone():
     cells = [cell("2.8.0", {YOLO: "FrPP", YOLO11: "PPPP"})]
     assert ways(advice(*cells, checkpoint="*11n")) == [("stock", ">=2.8")]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pytest_torchcompat.diagnosis.signature import Signature, advice, allow, pin, run, shim
 
+_COQUI = ("coqui-tts", "tts")
 _ISIN = "https://github.com/huggingface/transformers/issues/31040"
-_TO_COQUI_TTS = run(
-    "python -m pip uninstall -y TTS",
-    'python -m pip install "coqui-tts[codec]"',
-    says="Take coqui-tts, which goes on with TTS under the same module name.",
-)
+_COMMANDS = ("python -m pip uninstall -y TTS", 'python -m pip install "coqui-tts[codec]"')
+_GOES_ON = "Take coqui-tts, which goes on with TTS under the same module name."
+_TO_COQUI_TTS = run(*_COMMANDS, says=_GOES_ON)
 _OLD_TRANSFORMERS = pin(
     "transformers<4.41",
     says="Take a transformers that TTS 0.22 was written for.",
@@ -20,8 +19,8 @@ _XTTS = (
     Signature(
         id="wo-xtts",
         exceptions=("UnpicklingError",),
-        pattern=r"GLOBAL (?P<g>(?:TTS|trainer|coqpit)\.[\w.]+) was not an allowed global",
-        cause="The file pickles {g}: a model of XTTS holds its configuration as objects.",
+        pattern=r"GLOBAL (?P<g>(?:TTS|trainer\.trainer|coqpit)\.[\w.]+) was not an allowed global",
+        cause="The file pickles {g}: a model of coqui's holds its configuration as objects.",
         remedies=(
             pin(
                 "coqui-tts>=0.24.3",
@@ -39,16 +38,17 @@ _XTTS = (
         exceptions=("EOFError",),
         pattern=r"^EOF when reading a line$",
         cause=(
-            "A question was asked where nobody can answer: coqui asks whether you agree to the"
-            " license of XTTS before it fetches the model."
+            "A question was asked where nobody can answer, as coqui asks before it fetches XTTS"
+            " whether you agree to its license."
         ),
         remedies=(
             run(
                 "export COQUI_TOS_AGREED=1",
-                says="If you do agree, say so in the environment.",
+                says="Where it is coqui that asks and you do agree, say so in the environment.",
             ),
         ),
         link="https://docs.coqui.ai/en/latest/models/xtts.html",
+        among=_COQUI,
     ),
 )
 
@@ -102,7 +102,10 @@ _IMPORTS = (
         id="coqui-isin-mps",
         exceptions=("ImportError",),
         pattern=r"cannot import name 'isin_mps_friendly' from 'transformers\.pytorch_utils'",
-        cause="transformers 5 removed isin_mps_friendly, which coqui-tts imports up to 0.27.5.",
+        cause=(
+            "transformers 5 removed isin_mps_friendly, which libraries written for 4 import,"
+            " coqui-tts up to 0.27.5 among them."
+        ),
         remedies=(
             pin(
                 "coqui-tts>=0.28",
@@ -120,8 +123,14 @@ _IMPORTS = (
             r"cannot import name '(?P<name>BeamSearchScorer|LogitsWarper|SampleOutput)'"
             r" from 'transformers"
         ),
-        cause="This transformers no longer has {name}, which TTS 0.22 imports to stream.",
-        remedies=(_TO_COQUI_TTS, _OLD_TRANSFORMERS),
+        cause=(
+            "This transformers no longer has {name}, which older libraries import; TTS 0.22 does"
+            " so to stream."
+        ),
+        remedies=(
+            run(*_COMMANDS, says=_GOES_ON, when=("tts<1",)),
+            pin("transformers<4.41", says="Or take a transformers that still has all of them."),
+        ),
         link="https://github.com/coqui-ai/TTS/issues/4388",
     ),
     Signature(
@@ -165,23 +174,25 @@ _STREAMING = (
             _TO_COQUI_TTS,
         ),
         link=_ISIN,
+        among=_COQUI,
     ),
     Signature(
         id="hf-int-device",
         exceptions=("AttributeError",),
         pattern=r"^'int' object has no attribute 'device'$",
         cause=(
-            "A number came where a tensor was expected: transformers from 4.45 on ask the token"
-            " that pads for its device, which the streaming of TTS 0.22 hands over as a number."
+            "A number came where a tensor was expected, as where the streaming of TTS 0.22 hands"
+            " the token that pads to transformers, which ask it for its device since 4.45."
         ),
         remedies=(_TO_COQUI_TTS, _OLD_TRANSFORMERS),
         link="https://github.com/anhnh2002/XTTSv2-Finetuning-for-New-Languages/issues/49",
+        among=_COQUI,
     ),
     Signature(
         id="hf-logits-warper",
         exceptions=("TypeError",),
         pattern=r"_get_logits_warper\(\) missing 1 required positional argument: 'device'",
-        cause="transformers 4.42 asks for a device where the streaming of TTS 0.22 gives none.",
+        cause="transformers 4.42 asks for a device, and its caller, as TTS 0.22 does, gives none.",
         remedies=(
             shim(
                 "isin-numbers",
@@ -198,8 +209,8 @@ _STREAMING = (
         exceptions=("AttributeError",),
         pattern=r"'(?P<name>GPT2InferenceModel)' object has no attribute '(?P<a>generate\w*)'",
         cause=(
-            "Models of this transformers get generate from a class that {name} of TTS 0.22 does not"
-            " name as its base."
+            "Models of this transformers get generate from a class that {name}, of TTS 0.22 or"
+            " tortoise, does not name as its base."
         ),
         remedies=(
             _TO_COQUI_TTS,

@@ -22,11 +22,14 @@ SIGNATURES: tuple[Signature, ...] = (
             r"^(?P<lib>lib(?:cu\w+|nccl|nv\w+)\.so\S*?)"
             r"(?:: cannot open shared object file| not found in the system path)"
         ),
-        cause="torch does not find {lib}, a CUDA library that is installed beside it.",
+        cause=(
+            "{lib}, a library of CUDA, is not found: torch's are installed beside it, and other"
+            " packages may want those of another CUDA."
+        ),
         remedies=(
             run(
                 'python -m pip install --force-reinstall "torch=={torch}"',
-                says="Install torch again, with all that it asks for.",
+                says="Where torch is imported, install it again, with all that it asks for.",
             ),
             advice("Install torch without --no-deps: the packages nvidia-* bring that library."),
         ),

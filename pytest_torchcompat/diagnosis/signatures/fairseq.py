@@ -69,6 +69,7 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         link="https://github.com/ddlBoJack/emotion2vec/issues/31",
         knows=CASE,
+        among=("fairseq",),
     ),
     Signature(
         id="fairseq-is-primitive",
@@ -112,6 +113,7 @@ SIGNATURES: tuple[Signature, ...] = (
             ),
         ),
         link="https://github.com/facebookresearch/fairseq/issues/2935",
+        among=("fairseq",),
     ),
     Signature(
         id="fairseq-pos-conv",
@@ -134,7 +136,7 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         id="fairseq-dictionary-file",
         exceptions=("FileNotFoundError",),
-        pattern=r"No such file or directory: '(?P<path>[^']*dict(?:\.[\w.]+)?\.txt)'",
+        pattern=r"No such file or directory: '(?P<path>(?:[^']*[\\/])?dict(?:\.[\w.]+)?\.txt)'",
         cause=(
             "fairseq looks for a label dictionary where the checkpoint was trained ({path}), as the"
             " file itself has none."
@@ -150,6 +152,7 @@ SIGNATURES: tuple[Signature, ...] = (
             advice("Take fairseq's own file of that model: later ones hold their dictionaries."),
         ),
         link="https://github.com/facebookresearch/fairseq/issues/3663",
+        among=("fairseq",),
     ),
     Signature(
         id="fairseq-unknown-task",
@@ -184,6 +187,7 @@ SIGNATURES: tuple[Signature, ...] = (
             ),
         ),
         link="https://fairseq.readthedocs.io/en/latest/models.html",
+        among=("fairseq",),
     ),
     Signature(
         id="fairseq-not-its-file",
@@ -201,6 +205,7 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         link="https://github.com/facebookresearch/fairseq/issues/5060",
         knows=CASE,
+        among=("fairseq",),
     ),
     Signature(
         id="fairseq-extensions",

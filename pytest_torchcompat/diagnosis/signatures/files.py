@@ -19,6 +19,7 @@ _LOAD = "https://docs.pytorch.org/docs/stable/generated/torch.load.html"
 _AGAIN = advice(
     "Download it again, and compare its size and sha256 with those that its publisher states."
 )
+_SENDER = advice("Between processes, look at the first error that any of them printed.")
 _SIZE = run("ls -l FILE", says="Compare its size with the publisher's.")
 
 _BEGINNINGS = (
@@ -105,8 +106,7 @@ _BEGINNINGS = (
             r"|Unsupported operand \d+\b"
         ),
         cause=(
-            "torch.load reads zips and pickles of torch.save, and this file is neither: it is of"
-            " another format, a text, or broken."
+            "It is no pickle, and no zip of torch.save: it is of another format, a text, or broken."
         ),
         remedies=(
             run("torchcompat scan FILE", says="See which format it is; nothing is executed."),
@@ -161,8 +161,8 @@ _CUT = (
         id="file-empty",
         exceptions=("EOFError",),
         pattern=r"^Ran out of input$",
-        cause="The file is empty, or a pickle in it is missing.",
-        remedies=(_AGAIN, _SIZE),
+        cause="There is nothing to unpickle: the file is empty, or the process that sends it died.",
+        remedies=(_AGAIN, _SIZE, _SENDER),
         link=_PICKLE,
         knows=GENERAL,
     ),
@@ -212,8 +212,8 @@ _CUT = (
         id="file-truncated-pickle",
         exceptions=("UnpicklingError",),
         pattern=r"pickle data was truncated",
-        cause="The file ends within a pickle: it was cut, or is the text of an error.",
-        remedies=(_AGAIN, SCAN),
+        cause="A pickle has no end: the file was cut, is the text of an error, or its sender died.",
+        remedies=(_AGAIN, SCAN, _SENDER),
         link=_PICKLE,
     ),
     Signature(

@@ -25,6 +25,10 @@ _WITHOUT_MMAP = edit(
     'checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=False)',
     says="Read it without mmap.",
 )
+_CONVERT_CHECKPOINT = run(
+    CONVERT.code,
+    says="Of a checkpoint, take the tensors out: nothing in it is executed, no class is needed.",
+)
 _NAMES = (
     Signature(
         id="pickle-module-missing",
@@ -101,7 +105,10 @@ _NAMES = (
         id="pickle-path-of-other-system",
         exceptions=("NotImplementedError", "UnsupportedOperation"),
         pattern=r"cannot instantiate '(?P<flavour>Posix|Windows)Path' on your system",
-        cause="The file holds a {flavour}Path, which only a system of that kind can make.",
+        cause=(
+            "A {flavour}Path is asked for, mostly by the file, which only a system of that kind can"
+            " make."
+        ),
         remedies=(
             edit(
                 "import pathlib\n\n"
@@ -117,16 +124,17 @@ _NAMES = (
         exceptions=("AttributeError",),
         pattern=r"Can't get attribute '(?P<name>\w+)' on <module '(?P<m>__(?:mp_)?main__)'",
         cause=(
-            "{name} was defined in the very script that saved the file, so pickle looks for it in"
+            "{name} was defined in the very script that pickled it, so pickle looks for it in"
             " whatever script runs now."
         ),
         remedies=(
-            CONVERT,
+            _CONVERT_CHECKPOINT,
             edit(
                 "import {m}\nfrom your_module import {name}  # where the class is defined\n\n"
                 "{m}.{name} = {name}  # before torch.load",
                 says="Where you have the class, put it where pickle looks.",
             ),
+            advice("Between processes, define it in a module that each of them imports."),
         ),
         link=f"{_PICKLE}#what-can-be-pickled-and-unpickled",
         knows=CASE,
@@ -136,12 +144,12 @@ _NAMES = (
         exceptions=("AttributeError",),
         pattern=r"Can't get attribute '(?P<name>[\w.]+)' on <module '(?P<m>[\w.]+)'",
         cause=(
-            "The file names {m}.{name}, which the installed release of {m} does not have: it was"
-            " renamed or removed, or is newer."
+            "The pickle names {m}.{name}, which {m} does not have here: it was renamed or removed,"
+            " or is newer."
         ),
         remedies=(
-            CONVERT,
-            advice("Install the release of the library that saved the file, or a newer one."),
+            _CONVERT_CHECKPOINT,
+            advice("Install the release of the library that wrote it, or a newer one."),
         ),
         link=f"{_PICKLE}#what-can-be-pickled-and-unpickled",
         knows=GENERAL,
@@ -312,7 +320,7 @@ _CALLS = (
         cause="There is no file {p}; a relative path counts from the current folder.",
         remedies=(
             edit(
-                'from pathlib import Path\n\nprint(Path("{p}").resolve())',
+                "from pathlib import Path\n\nprint(Path(path).resolve())",
                 says="See where it was looked for.",
             ),
             advice("Check whether the step that downloads it has run and succeeded."),
@@ -335,6 +343,7 @@ _CALLS = (
         ),
         link="https://docs.pytorch.org/docs/stable/distributed.checkpoint.html",
         knows=GENERAL,
+        stages=("load",),
     ),
 )
 

@@ -13,6 +13,12 @@ from pytest_torchcompat.diagnosis.signature import (
 )
 
 _ALIASES = "Put NumPy's old names back before the library is imported."
+# The names that NumPy itself does not call removed, where they are asked for.
+_REMOVED = (
+    "bool|int|float|complex|object|str|long|unicode|typeDict|asscalar|loads|msort|warnings|math"
+    "|alen|rank|in1d|trapz|row_stack|product|cumproduct|sometrue|alltrue|round_|find_common_type"
+    "|NaN|NAN|Inf|Infinity|PINF|NINF|infty|float_|complex_|cfloat|longfloat|string_|unicode_|bool8"
+)
 _ABI = ("A module that was compiled using NumPy 1", "_ARRAY_API not found")
 _MIGRATION = "https://numpy.org/devdocs/numpy_2_0_migration_guide.html"
 
@@ -21,8 +27,8 @@ SIGNATURES: tuple[Signature, ...] = (
         id="numpy-alias",
         exceptions=("AttributeError",),
         pattern=(
-            r"module 'numpy' has no attribute '(?P<a>\w+)'"
-            r"|`np\.(?P<b>\w+)` was removed in the NumPy 2\.0 release"
+            rf"module 'numpy' has no attribute '(?:{_REMOVED})'"
+            r"|`np\.\w+` was (?:removed in the NumPy 2\.0 release|a deprecated alias)"
         ),
         cause="A library uses a name of NumPy that this NumPy has removed.",
         remedies=(
@@ -37,6 +43,7 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         link="https://github.com/facebookresearch/fairseq/issues/4945",
         knows=GENERAL,
+        applies=("numpy>=1.20",),
     ),
     Signature(
         id="numpy-trapz",
@@ -55,6 +62,7 @@ SIGNATURES: tuple[Signature, ...] = (
             pin("numpy<2.4", says="Install a NumPy that still has it."),
         ),
         link="https://numpy.org/doc/stable/release/2.4.0-notes.html",
+        among=("ultralytics",),
     ),
     Signature(
         id="numpy-abi",
@@ -70,6 +78,7 @@ SIGNATURES: tuple[Signature, ...] = (
             ),
         ),
         link="https://github.com/ultralytics/ultralytics/issues/18979",
+        applies=("numpy>=2",),
     ),
     Signature(
         id="numpy-dtype-size",
@@ -78,9 +87,7 @@ SIGNATURES: tuple[Signature, ...] = (
             r"numpy\.(?:dtype|ndarray|ufunc) size changed, may indicate binary incompatibility\."
             r" Expected (?P<built>\d+) from C header, got (?P<found>\d+) from PyObject"
         ),
-        cause=(
-            "A compiled extension was built for another major version of NumPy than the one here."
-        ),
+        cause="A compiled extension was built for another NumPy than the one here.",
         remedies=(
             pin("numpy<2", says="Install NumPy 1.", when=("numpy>=2", "python<3.13")),
             pin("numpy>=2", says="Install NumPy 2.", when=("numpy<2",)),
@@ -92,7 +99,10 @@ SIGNATURES: tuple[Signature, ...] = (
         id="numpy-core-missing",
         exceptions=("ModuleNotFoundError",),
         pattern=r"No module named 'numpy\._core",
-        cause="The file was pickled with NumPy 2, which calls numpy.core numpy._core.",
+        cause=(
+            "NumPy 2 calls numpy.core numpy._core, and this is NumPy 1: the file was pickled with"
+            " NumPy 2, or what imports it is written for that."
+        ),
         remedies=(
             pin(
                 "numpy>=1.26.1,<2",

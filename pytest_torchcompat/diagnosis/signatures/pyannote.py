@@ -70,6 +70,7 @@ SIGNATURES: tuple[Signature, ...] = (
             ),
         ),
         link="https://github.com/pyannote/pyannote-audio/pull/2016",
+        among=("pyannote-audio",),
     ),
     Signature(
         id="pyannote-np-nan",
@@ -88,6 +89,7 @@ SIGNATURES: tuple[Signature, ...] = (
         link="https://numpy.org/doc/stable/numpy_2_0_migration_guide.html",
         knows=CASE,
         applies=("pyannote.audio<3.4", "numpy>=2"),
+        among=("pyannote-audio",),
         stages=("import",),
     ),
     Signature(
@@ -95,8 +97,8 @@ SIGNATURES: tuple[Signature, ...] = (
         exceptions=("ModuleNotFoundError",),
         pattern=r"No module named 'pkg_resources'",
         cause=(
-            "setuptools 82 removed pkg_resources, which older libraries import, lightning up to 2.3"
-            " among them."
+            "pkg_resources was a part of setuptools up to 81. Here setuptools is newer, or is not"
+            " installed, as in a new environment since Python 3.12."
         ),
         remedies=(
             pin(
@@ -105,7 +107,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 says="Take a lightning that does without.",
                 when=("lightning<2.4",),
             ),
-            pin("setuptools<82", says="Keep a setuptools that has it."),
+            pin("setuptools<82", says="Install a setuptools that has it."),
         ),
         link="https://setuptools.pypa.io/en/latest/pkg_resources.html",
     ),
@@ -116,7 +118,10 @@ SIGNATURES: tuple[Signature, ...] = (
             r"^(?:hf_hub_download|snapshot_download|cached_file)\(\) got an unexpected keyword"
             r" argument 'use_auth_token'"
         ),
-        cause="huggingface_hub 1 removed use_auth_token, which pyannote.audio 3 still passes.",
+        cause=(
+            "huggingface_hub 1 removed use_auth_token, which older libraries still pass,"
+            " pyannote.audio 3 among them."
+        ),
         remedies=(
             pin("huggingface_hub<1", says="Keep the hub's client before 1."),
             pin(
@@ -131,7 +136,7 @@ SIGNATURES: tuple[Signature, ...] = (
         id="pyannote-use-auth-token",
         exceptions=("TypeError",),
         pattern=(
-            r"(?P<f>(?:Pipeline|Model|Inference)\.\w+)\(\) got an unexpected keyword argument"
+            r"^(?P<f>(?:Pipeline|Model|Inference)\.\w+)\(\) got an unexpected keyword argument"
             r" 'use_auth_token'"
         ),
         cause="pyannote.audio 4 calls the argument of {f} token, which was use_auth_token before.",
@@ -140,14 +145,16 @@ SIGNATURES: tuple[Signature, ...] = (
             advice("Where the call is another library's, take a release of it for pyannote 4."),
         ),
         link="https://github.com/pyannote/pyannote-audio/releases/tag/4.0.0",
+        among=("pyannote-audio",),
     ),
     Signature(
         id="pyannote-none",
         exceptions=("AttributeError",),
         pattern=r"^'NoneType' object has no attribute '(?P<name>to|eval|instantiate)'$",
         cause=(
-            "What should have been loaded is None: pyannote.audio 3 returns it, after a printed"
-            ' "Could not download", where a model\'s conditions are not accepted.'
+            "The object is None. Where a model or pipeline was to be loaded: pyannote.audio 3"
+            ' returns that, after a printed "Could not download", where its conditions are not'
+            " accepted."
         ),
         remedies=(
             _LOGIN,
@@ -156,6 +163,7 @@ SIGNATURES: tuple[Signature, ...] = (
         link=_GATED,
         knows=GENERAL,
         applies=("pyannote.audio<4",),
+        among=("pyannote-audio",),
     ),
     Signature(
         id="hf-gated",

@@ -162,7 +162,10 @@ SIGNATURES: tuple[Signature, ...] = (
     Signature(
         id="patch-kwarg-clash",
         exceptions=("TypeError",),
-        pattern=r"load\(\) got multiple values for keyword argument 'weights_only'",
+        pattern=(
+            r"^(?:torch\.serialization\.)?\w*load\(\) got multiple values for keyword argument"
+            r" 'weights_only'"
+        ),
         cause=(
             "torch.load was replaced by a function that always passes weights_only, and this"
             " caller passes it too."
@@ -211,6 +214,7 @@ SIGNATURES: tuple[Signature, ...] = (
             ),
         ),
         link="https://docs.pytorch.org/docs/stable/generated/torch.load.html",
+        stages=("load",),
     ),
     Signature(
         id="load-arguments-warning",
@@ -245,6 +249,7 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         link="https://github.com/pytorch/pytorch/blob/v2.5.1/torch/_weights_only_unpickler.py",
         applies=("torch<2.6",),
+        stages=("load",),
     ),
     Signature(
         id="safe-globals-string",
@@ -263,6 +268,7 @@ SIGNATURES: tuple[Signature, ...] = (
             ),
         ),
         link=_UNPICKLER,
+        stages=("load",),
     ),
     Signature(
         id="safe-globals-dtype",

@@ -73,18 +73,19 @@ _WEIGHT_NORM = (
             r" protocol at the moment"
         ),
         cause=(
-            "A module with nn.utils.weight_norm keeps a computed weight, which copy.deepcopy does"
-            " not copy; HuBERT of fairseq and RVC's synthesizer have one."
+            "copy.deepcopy copies no tensor that was computed with a gradient. A module with"
+            " nn.utils.weight_norm keeps one: HuBERT of fairseq and RVC's synthesizer do."
         ),
         remedies=(
             edit(
                 "torch.nn.utils.remove_weight_norm(module)",
-                says="Remove the norm of each such layer before the copy, where you do not train.",
+                says="Where it is that, remove the norm before the copy, if you do not train.",
             ),
             edit(
                 "conv = torch.nn.utils.parametrizations.weight_norm(conv)",
                 says="Or write the newer weight norm, whose modules can be copied.",
             ),
+            edit("copy = tensor.detach().clone()", says="Of a tensor, copy the values alone."),
         ),
         link="https://github.com/pytorch/pytorch/pull/103001",
     ),
@@ -106,7 +107,10 @@ _DEVICES = (
             r"no kernel image is available for execution on the device"
             r"|with CUDA capability (?P<sm>sm_\d+) is not compatible with the current PyTorch"
         ),
-        cause="This torch is not compiled for the GPU's architecture.",
+        cause=(
+            "This torch, or a library that brings kernels of its own, is not compiled for the GPU's"
+            " architecture."
+        ),
         remedies=(
             pin(
                 "torch>=2.8",
@@ -362,11 +366,12 @@ _NAMES = (
     Signature(
         id="torch-lacks-name",
         exceptions=("AttributeError",),
-        pattern=r"module 'torch(?:\.[\w.]+)?' has no attribute '(?P<a>\w+)'",
-        cause="A library is written for a torch that has {a}, and this one has not (or no longer).",
+        pattern=r"^module 'torch(?:\.[\w.]+)?' has no attribute '(?P<a>\w+)'",
+        cause="This torch has no {a}: it came later or is gone, or the name is misspelt.",
         remedies=(
             advice(
-                "Install the version of that library that was current when this torch came out."
+                "Where a library asks for it, install the release that was current when this torch"
+                " came out."
             ),
             run(
                 "python -m pip install -U torch", says="Or update torch, if the name is a new one."

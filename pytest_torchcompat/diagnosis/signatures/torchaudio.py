@@ -58,6 +58,7 @@ _REMOVALS = (
         cause="torchaudio 2.9 removed {name}, which a library or program written before asks for.",
         remedies=(_SPEECHBRAIN_1_1, _PYANNOTE_4, _LEGACY, _TORCH_2_8),
         link=_SPEECHBRAIN,
+        applies=("torchaudio>=2.9",),
     ),
     Signature(
         id="ta-attr-gone",
@@ -199,8 +200,8 @@ _PAIRS = (
         exceptions=("OSError", "ImportError"),
         pattern=r"^libcudart\.so\.(?P<major>\d+)(?:\.\d+)*: cannot open shared object file",
         cause=(
-            "A library was built for CUDA {major}, and the torch here brings another CUDA or none:"
-            " they are of different releases, or of different indexes."
+            "A library was built for CUDA {major}, which is not here: beside a torch that brings"
+            " another CUDA or none, they are of different releases or different indexes."
         ),
         remedies=(
             pin(

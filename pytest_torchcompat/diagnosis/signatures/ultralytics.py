@@ -193,5 +193,6 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         link="https://github.com/ultralytics/ultralytics/releases/tag/v8.3.162",
         applies=("ultralytics>=8.2.64,<8.3.162",),
+        among=("ultralytics",),
     ),
 )
