@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
@@ -24,6 +25,20 @@ _NUMPY_DTYPES = (
     "#   torch.serialization.add_safe_globals([type(numpy.dtype('float64'))])",
 )
 _PAIRS = "# A pair says under which name the file has a class; torch 2.5 does not take pairs."
+# Classes that releases of their library have in different modules: below the first by its own name
+# alone, since ultralytics 8.0.98 made it a package; the others moved in coqui-tts 0.28.
+_MOVED: Final = re.compile(
+    r"ultralytics\.nn\.modules\.\w+|TTS\.tts\.models\.xtts\.Xtts(?:Args|AudioConfig)"
+)
+_NAMED = (
+    "def named(kind, name):",
+    '    itself = f"{kind.__module__}.{kind.__qualname__}"',
+    "    return kind if itself == name else (kind, name)",
+)
+_MAY_HAVE_MOVED = (
+    "# Where a class has moved within its library, a pair says under which name the file has it;",
+    "#   torch 2.5 does not take pairs, and reads the file beside a library of its time alone.",
+)
 # Classes of known libraries that are dicts; collections.OrderedDict and Counter torch does fill.
 _DICTS: Final = frozenset(
     [
@@ -87,6 +102,7 @@ class _Import(NamedTuple):
     name: str
     alias: str
     pickled: str  # empty where it is the name that the object itself has
+    moved: bool = False  # whether it is that name hangs on the library's release
 
     @property
     def lines(self) -> list[str]:
@@ -95,7 +111,7 @@ class _Import(NamedTuple):
         if self.module == "builtins":
             return []
         line = f"from {self.module} import {self.name}{as_alias}"
-        if not self.pickled:
+        if self.moved or not self.pickled:
             return [line]
         # numpy 2 renamed numpy.core, and numpy before 1.26 does not know the new name.
         older = line.replace("from numpy._core", "from numpy.core")
@@ -104,7 +120,9 @@ class _Import(NamedTuple):
     @property
     def item(self) -> str:
         """The element of the allow-list."""
-        return f'({self.alias}, "{self.pickled}")' if self.pickled else self.alias
+        if not self.pickled:
+            return self.alias
+        return f'{"named" if self.moved else ""}({self.alias}, "{self.pickled}")'
 
 
 def code(scan: Scan, place: str = ENTRY_POINT) -> list[str]:
@@ -134,22 +152,29 @@ def code_for(names: Iterable[str], place: str = ENTRY_POINT) -> list[str]:
 def _at_once(imports: Sequence[_Import]) -> list[str]:
     items = ", ".join(each.item for each in imports)
     register = [f"torch.serialization.add_safe_globals([{items}])"] if items else []
-    return ["import torch", *(line for each in imports for line in each.lines), *register]
+    return ["import torch", *_lines(imports), *register]
+
+
+def _lines(imports: Sequence[_Import]) -> list[str]:
+    helper = _NAMED if any(each.moved for each in imports) else ()
+    return [*(line for each in imports for line in each.lines), *helper]
 
 
 def _deferred(imports: Sequence[_Import]) -> list[str]:
     """Return code that costs a program without torch nothing, and imports at the first load."""
     if not imports:
         return []
-    lines = [line for each in imports for line in each.lines] or ["pass"]
+    lines = _lines(imports) or ["pass"]
     indented = "\n".join(" " * 12 + line for line in lines)
     items = ", ".join(each.item for each in imports)
     return _DEFERRED.format(imports=indented, items=items).split("\n")
 
 
 def _remarks(wanted: Sequence[str], imports: Sequence[_Import]) -> Iterator[str]:
-    if any(each.pickled for each in imports):
+    if any(each.pickled and not each.moved for each in imports):
         yield _PAIRS
+    if any(each.moved for each in imports):
+        yield from _MAY_HAVE_MOVED
     if "numpy.dtype" in wanted:
         yield from _NUMPY_DTYPES
     for name in wanted:
@@ -182,7 +207,7 @@ def _comes_with_torch(name: str) -> bool:
 
 
 def _imports(names: Iterable[str]) -> Iterator[_Import]:
-    taken: set[str] = {"torch"}
+    taken: set[str] = {"torch", "named"}
     for dotted in names:
         module, _, name = dotted.rpartition(".")
         _check_importable(dotted)
@@ -190,7 +215,7 @@ def _imports(names: Iterable[str]) -> Iterator[_Import]:
         while alias in taken:
             alias, number = f"{name}_{number}", number + 1
         taken.add(alias)
-        yield _numpy_of_any_version(_Import(module, name, alias, ""), dotted)
+        yield _of_any_version(_Import(module, name, alias, ""), dotted)
 
 
 def _check_importable(dotted: str) -> None:
@@ -202,12 +227,14 @@ def _check_importable(dotted: str) -> None:
         raise TorchcompatError(message)
 
 
-def _numpy_of_any_version(each: _Import, dotted: str) -> _Import:
+def _of_any_version(each: _Import, dotted: str) -> _Import:
     # numpy 2 renamed numpy.core; a file calls it as the numpy did that saved it.
     for moved in ("numpy.core.", "numpy._core."):
         if dotted.startswith(moved):
             module = "numpy._core." + each.module[len(moved) :]
             return each._replace(module=module, pickled=dotted)
+    if _MOVED.fullmatch(dotted):
+        return each._replace(pickled=dotted, moved=True)
     return each
 
 
@@ -222,7 +249,7 @@ def _head(wanted: Sequence[str], imports: Sequence[_Import]) -> str:
 
 def _since(wanted: Sequence[str], imports: Sequence[_Import]) -> tuple[int, int]:
     releases = [min(MEASURED)]
-    releases += [_TUPLES_SINCE] * any(each.pickled for each in imports)
+    releases += [_TUPLES_SINCE] * any(each.pickled and not each.moved for each in imports)
     for name in filter(_comes_with_torch, wanted):
         releases.append(min(release for release, names in MEASURED.items() if name in names))
     return max(releases)

@@ -18,7 +18,7 @@ from packaging.version import Version
 
 from pytest_torchcompat.diagnosis import Error, Failure, diagnose
 from pytest_torchcompat.diagnosis.failure import normalised
-from pytest_torchcompat.diagnosis.raised import errors_of
+from pytest_torchcompat.diagnosis.raised import errors_of, stage_of
 
 torch = pytest.importorskip("torch")
 RELEASE = Version(Version(torch.__version__).base_version)
@@ -353,3 +353,11 @@ def test_the_name_that_is_proposed_lets_a_path_of_python_3_13_load(monkeypatch):
     assert found.id == "pickle-pathlib-local"
     exec(code_of(found, "edit"), {})
     assert unchecked(path) == pathlib.PurePosixPath("a")
+
+
+def test_what_fails_as_a_file_is_saved_is_no_failure_of_a_load(tmp_path):
+    with pytest.raises(Exception, match="") as saved:  # noqa: PT011 - another in each release
+        torch.save({"weight": 1}, tmp_path / "missing" / "model.pt")
+    with pytest.raises(FileNotFoundError) as loaded:
+        torch.load(tmp_path / "missing.pt", weights_only=True)
+    assert (stage_of(saved.value), stage_of(loaded.value)) == ("", "load")

@@ -51,9 +51,9 @@ class Failure:
 
     ``errors`` are the chain as it is shown last to first: what was raised in the end, then its
     causes. ``versions`` are those of distributions by normalised name and of ``python``; what is
-    not among them is unknown, or, if they are ``complete``, not installed. ``globals`` are the names in the pickle beyond torch's own, where all
-    of them are known. ``named`` are distributions that are known to play a part, by their
-    normalised names, though not in which version.
+    not among them is unknown, or, if they are ``complete``, not installed. ``globals`` are the
+    names in the pickle beyond torch's own, where all of them are known. ``named`` are distributions
+    that are known to play a part, by their normalised names, though not in which version.
     """
 
     errors: tuple[Error, ...]

@@ -36,12 +36,10 @@ def chain_of(error: BaseException | None) -> list[BaseException]:
 
 def stage_of(error: BaseException) -> str:
     """Return ``load`` for what torch.load raised, ``import`` for what an import did, or nothing."""
-    files: list[tuple[str, str]] = []
-    for each in chain_of(error):
-        files += _frames(each.__traceback__)
-    if any(PurePath(file).parts[-2:] in _LOADING for file, _ in files):
+    frames = [frame for each in chain_of(error) for frame in _frames(each.__traceback__)]
+    if any(PurePath(file).parts[-2:] in _LOADING and "save" not in name for file, name in frames):
         return "load"
-    importing = any(name == "<module>" or file in _IMPORTING for file, name in files)
+    importing = any(name == "<module>" or file in _IMPORTING for file, name in frames)
     return "import" if importing or isinstance(error, ImportError) else ""
 
 

@@ -301,3 +301,22 @@ def test_the_limits_can_be_raised(tmp_path, capsys):
 
     assert main(["allowlist", "--limit", "opcodes=2", str(path)]) == 2
     assert "which is the limit 'opcodes'" in capsys.readouterr().err
+
+
+def test_a_class_that_has_moved_within_its_library_goes_by_the_name_in_the_file(tmp_path):
+    modules = tmp_path / "ultralytics" / "nn" / "modules"
+    modules.mkdir(parents=True)
+    (modules / "__init__.py").write_text(
+        "from ultralytics.nn.modules.conv import Conv\n\nclass Stayed: pass\n"
+    )
+    (modules / "conv.py").write_text("class Conv: pass\n")
+    names = ("ultralytics.nn.modules.Conv", "ultralytics.nn.modules.Stayed")
+    lines = [line for name in names for line in lines_for(naming(name))]
+    assert "a pair says under which name the file has it" in lines[1]
+    lines.append("print(torch.serialization.get_safe_globals())")
+    done = run_python("\n".join(lines), cwd=tmp_path)
+    assert "(<class 'ultralytics.nn.modules.conv.Conv'>, 'ultralytics.nn.modules.Conv')" in (
+        done.stdout
+    )
+    assert "(<class 'ultralytics.nn.modules.Stayed'>" not in done.stdout
+    assert "<class 'ultralytics.nn.modules.Stayed'>" in done.stdout
