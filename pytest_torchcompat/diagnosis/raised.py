@@ -37,7 +37,8 @@ def chain_of(error: BaseException | None) -> list[BaseException]:
 def stage_of(error: BaseException) -> str:
     """Return ``load`` for what torch.load raised, ``import`` for what an import did, or nothing."""
     frames = [frame for each in chain_of(error) for frame in _frames(each.__traceback__)]
-    if any(PurePath(file).parts[-2:] in _LOADING and "save" not in name for file, name in frames):
+    called = {name for file, name in frames if PurePath(file).parts[-2:] in _LOADING}
+    if called and "save" not in called:  # the two are in one module
         return "load"
     importing = any(name == "<module>" or file in _IMPORTING for file, name in frames)
     return "import" if importing or isinstance(error, ImportError) else ""
