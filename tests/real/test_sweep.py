@@ -10,7 +10,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from matrix.causes import inlined
 from pytest_torchcompat.checkpoints.rows import catalogue
+from pytest_torchcompat.diagnosis.failure import STOPPED
 from pytest_torchcompat.outcome import Outcome
 from pytest_torchcompat.record import FORWARD, Record
 
@@ -75,7 +77,8 @@ def verdicts(found):
     """Return the records of a checkpoint's use in the cell of a torch, by policy."""
 
     def of(checkpoint, torch, use=FORWARD):
-        checks = [check for c in found["cells"] if c["torch"] == torch for check in c["checks"]]
+        cells = [cell for cell in inlined(found)["cells"] if cell["torch"] == torch]
+        checks = [check for cell in cells for check in cell["checks"]]
         records = [Record.from_dict(check) for check in checks]
         subject = (checkpoint, use)
         return {record.policy: record for record in records if record.identity[:2] == subject}
@@ -93,6 +96,15 @@ def test_the_run_is_complete_and_of_the_form_that_its_schema_promises(run, found
     assert found["complete"] is True
     assert len(found["cells"]) == 6
     assert "DetectionModel" in (run / "index.html").read_text()
+
+
+def test_every_failure_of_a_real_library_is_known_and_says_what_to_do(found):
+    stopped = [
+        c for cell in inlined(found)["cells"] for c in cell["checks"] if c["outcome"] in STOPPED
+    ]
+    assert stopped
+    assert [check for check in stopped if check["diagnosis"] is None] == []
+    assert all(cause["known"] and cause["remedies"] for cause in found["causes"])
 
 
 def test_ultralytics_works_by_default_on_the_oldest_torch(verdicts):
