@@ -79,6 +79,28 @@ SIGNATURES: tuple[Signature, ...] = (
         link=_WEIGHTS,
     ),
     Signature(
+        id="yolo-refused-as-corrupted",
+        exceptions=("TypeError",),
+        pattern=(
+            r"is not a loadable checkpoint . the file is empty, truncated or corrupted"
+            r" \(UnpicklingError: Weights only load failed[\s\S]*"
+            rf"GLOBAL (?P<g>[\w.]+){_NOT_ALLOWED}"
+        ),
+        cause=(
+            "The file is not corrupted, though ultralytics says so: something holds torch to"
+            " weights_only=True, and torch refused {g}."
+        ),
+        remedies=(
+            allow("Allow what the file names, and keep weights_only=True."),
+            run(
+                "unset TORCH_FORCE_WEIGHTS_ONLY_LOAD",
+                says="Or, where you trust the file, take back what holds torch to it.",
+            ),
+        ),
+        link=_WEIGHTS,
+        knows=CASE,
+    ),
+    Signature(
         id="wo-yolov5",
         exceptions=("UnpicklingError",),
         pattern=rf"GLOBAL (?P<g>models\.(?:yolo|common|experimental)\.\w+){_NOT_ALLOWED}",
