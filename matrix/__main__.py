@@ -4,20 +4,19 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from matrix import commands, disk, retirement
+from matrix import commands, disk, questions
 from matrix.compare import RED, merge
 from matrix.environments import Settings, UvEnvironments
 from matrix.files import locate_all
@@ -26,7 +25,7 @@ from matrix.page.render import render
 from matrix.plan import Heading, Plan, PlannedCell, Selection, make_plan, selected_policies
 from matrix.processes import Processes
 from matrix.progress import Reporter
-from matrix.recommend import Question, asked, lines, recommend
+from matrix.questions import folder_of
 from matrix.releases import IndexReleases, endpoint
 from matrix.replicas.rebuild import chosen, rebuild
 from matrix.runner import (
@@ -42,11 +41,10 @@ from matrix.runner import (
 )
 from matrix.stacks import Stack, resolved_beside, together
 from matrix.stacks_data import STACKS
-from matrix.store import RunFolder, finite, new_run, read_json, runs, write_json, write_text
+from matrix.store import RunFolder, finite, new_run, runs, write_json, write_text
 from pytest_torchcompat.checkpoints.fetch import EDITIONS
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import RecordError, TorchcompatError, UnknownNameError
-from pytest_torchcompat.shim import SHIMS
 
 PROJECT = Path(__file__).resolve().parents[1]
 WORK = PROJECT / ".matrix"
@@ -54,7 +52,6 @@ RUNS = PROJECT / "runs"
 CHECKS = PROJECT / "matrix" / "checks"
 INTERRUPTED = 130
 COULD_NOT_RUN = 2
-FEW = 4  # names that a line of the terminal holds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,22 +87,15 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--force", action="store_true", help="Run although the disk looks too small")
     run.set_defaults(command=run_sweep)
     page = commands.add_parser("render", help="Write a run's matrix.json and page again")
-    page.add_argument("run", type=_absolute, metavar="RUN", help="The run's folder")
+    page.add_argument("run", type=folder_of, metavar="RUN", help="The run's folder")
     page.set_defaults(command=render_run)
     cell = commands.add_parser("cell", help="Run one cell anew, its output on the terminal")
     cell.add_argument("cell", metavar="CELL_ID")
     cell.add_argument("--policy", action="append", default=[], help="Only this; repeatable")
-    cell.add_argument("--runs", type=_absolute, default=RUNS, metavar="DIR")
+    cell.add_argument("--runs", type=folder_of, default=RUNS, metavar="DIR")
     cell.add_argument("--edition", choices=EDITIONS, help="Which files; the run's own by default")
     cell.set_defaults(command=run_one)
-    shims = commands.add_parser("shims", help="Say who needs the shims and the allow-lists")
-    shims.add_argument(
-        "run", nargs="?", type=_absolute, metavar="RUN", help="By default the newest"
-    )
-    shims.add_argument("--runs", type=_absolute, default=RUNS, metavar="DIR")
-    shims.add_argument("--json", action="store_true", help="Print it as JSON")
-    shims.set_defaults(command=show_shims)
-    _add_recommend(commands.add_parser("recommend", help="Say which torch and policy to run"))
+    questions.add_parsers(commands, RUNS)
     replicas = commands.add_parser("replicas", help="Save the shipped replicas anew")
     replicas.add_argument("ids", nargs="*", metavar="ID", help="Only of these rows")
     replicas.set_defaults(command=save_replicas)
@@ -127,7 +117,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         "--stacks",
         action="append",
         default=[],
-        type=_absolute,
+        type=folder_of,
         metavar="FILE",
         help="TOML with sets of packages to resolve beside the shipped ones; repeatable",
     )
@@ -136,35 +126,8 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=_positive, metavar="N", help="Cells at a time")
     parser.add_argument(
-        "--runs", type=_absolute, default=RUNS, metavar="DIR", help="Where runs are kept"
+        "--runs", type=folder_of, default=RUNS, metavar="DIR", help="Where runs are kept"
     )
-
-
-def _add_recommend(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "run", nargs="?", type=_absolute, metavar="RUN", help="By default the newest"
-    )
-    for name, metavar, help_text in (
-        ("gpu", "NAME", "Only torch that is built for it: 'RTX 5080', or sm_120"),
-        ("checkpoint", "GLOB", "Only for these checkpoints"),
-        ("policy", "NAME", "Only under this policy"),
-        ("python", "VERSION", "Only what was swept on this Python"),
-    ):
-        parser.add_argument(f"--{name}", default="", metavar=metavar, help=help_text)
-    parser.add_argument(
-        "--library",
-        required=True,
-        metavar="NAME[==VERSION]",
-        help="The newest that was swept, without a version",
-    )
-    parser.add_argument("--runs", type=_absolute, default=RUNS, metavar="DIR")
-    parser.add_argument("--json", action="store_true", help="Print it as JSON")
-    parser.set_defaults(command=show_recommendation)
-
-
-def _absolute(text: str) -> Path:
-    # A cell's process works in its own folder, where a relative path leads nowhere.
-    return Path(text).resolve()
 
 
 def _positive(text: str) -> int:
@@ -381,78 +344,6 @@ def _plan_with(options: argparse.Namespace) -> Plan:
     plan = _new_plan(selection, options.edition or "auto", "")
     plan.cell(options.cell)
     return plan
-
-
-def show_shims(options: argparse.Namespace) -> int:
-    """Print which cells of a run need each shim and each entry of the allow-lists."""
-    folder = _merged(options)
-    with _form_of(folder):
-        found = _needs(read_json(folder.matrix))
-    if options.json:
-        print(json.dumps(found, indent=1))
-        return 0
-    print(f"Of run {found['run']}:")
-    for shim in found["shims"]:
-        _show_need(shim["name"], shim)
-    for entry in found["allowlists"]:
-        _show_need(f"{entry['checkpoint']} allows {_several(entry['globals'])}", entry)
-    return 0
-
-
-def _needs(matrix: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "run": matrix["run"],
-        "shims": retirement.shims(matrix, SHIMS),
-        "allowlists": retirement.allowlists(matrix, catalogue()),
-    }
-
-
-@contextlib.contextmanager
-def _form_of(folder: RunFolder) -> Iterator[None]:
-    try:
-        yield
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        message = (
-            f"{folder.matrix} is not of the form that is read here ({error!r}); `python -m matrix "
-            f"render {folder.path}` writes it anew"
-        )
-        raise RecordError(message) from error
-
-
-def show_recommendation(options: argparse.Namespace) -> int:
-    """Print what a run's cells recommend; exit code 1 where nothing in it works."""
-    name, version = asked(options.library)
-    filters = (options.gpu, options.checkpoint, options.policy, options.python)
-    folder = _merged(options)
-    with _form_of(folder):
-        question = Question(name, version, *filters)
-        answer = recommend(read_json(folder.matrix), question, datetime.now(timezone.utc))
-    if options.json:
-        print(json.dumps(answer.to_dict(), indent=1))
-    else:
-        print("\n".join(lines(answer)))
-    return 0 if answer.works else 1
-
-
-def _several(names: Sequence[str]) -> str:
-    shown = names if len(names) <= FEW else [names[0], f"{len(names) - 1} more"]
-    return ", ".join(shown)
-
-
-def _merged(options: argparse.Namespace) -> RunFolder:
-    if options.run:
-        return RunFolder(options.run)
-    found = next((folder for folder in runs(options.runs) if folder.matrix.exists()), None)
-    if found is None:
-        message = f"{options.runs} holds no run with a matrix.json; `nox -s matrix` makes one"
-        raise RecordError(message)
-    return found
-
-
-def _show_need(name: str, item: dict[str, Any]) -> None:
-    print(f"{name}: {retirement.sentence(item)}")
-    for cell in item["needed_by"]:
-        print(f"    {cell}")
 
 
 def save_replicas(options: argparse.Namespace) -> int:

@@ -26,7 +26,8 @@ MATRIX_FLOORS = (
     "claims_data page plan stacks_data",
     "environments disk files outside",
     "runner compare replicas",
-    "progress recommend",
+    "diff progress recommend",
+    "questions",
     "__main__",
 )
 

@@ -1,0 +1,118 @@
+"""The changes between two runs by their cause, with what may have made them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from matrix import commands
+from matrix.diff.changes import Change, Kind, Side, changes, pairs
+from matrix.diff.suspects import Environments, Suspect
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Group:
+    """
+    Changes of one kind with one cause before and one after.
+
+    ``diagnosis`` is that of the newer word on the first, where it is known.
+    """
+
+    kind: Kind
+    changes: tuple[Change, ...]
+    suspects: tuple[Suspect, ...]
+    diagnosis: Mapping[str, Any] | None
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """The ids of the cells that it is about."""
+        return tuple(dict.fromkeys(change.latest.cell["id"] for change in self.changes))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        first = self.changes[0]
+        return {
+            "kind": self.kind.value,
+            "old": _told(first.old),
+            "new": _told(first.new),
+            "diagnosis": self.diagnosis,
+            "suspects": [dataclasses.asdict(suspect) for suspect in self.suspects],
+            "changes": [
+                {**vars(change.subject), "cell": change.latest.cell["id"]}
+                for change in self.changes
+            ],
+        }
+
+
+def _told(side: Side | None) -> dict[str, Any] | None:
+    if side is None:
+        return None
+    stage = side.check["stage"] if side.reached else None
+    return {"outcome": side.outcome, "stage": stage, "cause": side.cause, "said": side.said}
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What changed between two runs, the most urgent first."""
+
+    old: Mapping[str, Any]
+    new: Mapping[str, Any]
+    groups: tuple[Group, ...]
+
+    def count(self, kind: Kind) -> int:
+        """Return how many checks changed in a way."""
+        return sum(len(group.changes) for group in self.groups if group.kind is kind)
+
+    def command(self, change: Change) -> str:
+        """Return what runs the cell of a change again."""
+        run = self.new if change.new else self.old
+        return commands.one_cell(change.latest.cell["id"], run["edition"], change.subject.policy)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        runs = {
+            name: {key: run[key] for key in ("run", "started", "complete", "edition")}
+            for name, run in (("old", self.old), ("new", self.new))
+        }
+        counts = {kind.value: self.count(kind) for kind in Kind}
+        groups = [group.to_dict() for group in self.groups]
+        return {"schema": SCHEMA, **runs, "counts": counts, "groups": groups}
+
+
+def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> Diff:
+    """
+    Return what changed from one matrix to another.
+
+    Both come from ``causes.diagnosed``, by the same signatures: one that is new is no change.
+    """
+    found = pairs(old, new)
+    changed = changes(found)
+    environments = Environments(found.values(), changed)
+    order = list(Kind)
+    groups = [_group(each, environments, new) for each in _grouped(changed)]
+    groups.sort(key=lambda group: (order.index(group.kind), -len(group.cells)))
+    return Diff(old, new, tuple(groups))
+
+
+def _grouped(changed: Iterable[Change]) -> list[list[Change]]:
+    found: dict[tuple[str, ...], list[Change]] = {}
+    for change in changed:
+        words = [f"{s.outcome} {s.cause}" if s else "" for s in (change.old, change.new)]
+        if change.kind in (Kind.NEW, Kind.REMOVED, Kind.INFRA):
+            # What they say is no change: one line tells them all.
+            words = [side.outcome if side else "" for side in (change.old, change.new)]
+        found.setdefault((change.kind.value, *words), []).append(change)
+    return list(found.values())
+
+
+def _group(changed: list[Change], environments: Environments, new: Mapping[str, Any]) -> Group:
+    first = changed[0]
+    key = None
+    if first.new:
+        key = (first.new.check if first.new.reached else first.new.cell)["diagnosis"]
+    suspects = tuple(environments.suspects(changed))
+    return Group(first.kind, tuple(changed), suspects, new["diagnoses"].get(key) if key else None)

@@ -1,0 +1,159 @@
+"""What changed between two runs in words: for a terminal, and as Markdown for an issue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from matrix.diff.changes import Change, Kind, Side
+from matrix.diff.report import Diff, Group
+from matrix.diff.suspects import Suspect
+from pytest_torchcompat.display import escaped
+from pytest_torchcompat.record import FORWARD
+
+INDENT = "    "
+LONGEST = 160  # of what a library said
+FEW = 3  # suspects, and further checks, that are named
+ISSUE = 65_536  # characters that GitHub takes in one text
+# These are counted: what they hold is no news about a combination.
+COUNTED = (Kind.NEW, Kind.REMOVED, Kind.INFRA)
+
+
+def lines(found: Diff) -> Iterator[str]:
+    """Yield the lines for a terminal."""
+    for line in _lines(found):
+        yield escaped(line)
+
+
+def _lines(found: Diff) -> Iterator[str]:
+    yield headline(found)
+    yield from _cautions(found)
+    for group in found.groups:
+        if group.kind not in COUNTED:
+            yield ""
+            yield from _of_group(found, group)
+    told = [f"{found.count(kind)} {kind.value}" for kind in COUNTED if found.count(kind)]
+    if told:
+        yield ""
+        yield f"Besides: {', '.join(told)}."
+
+
+def headline(found: Diff) -> str:
+    """Say how much changed since when."""
+    counted = [kind for kind in Kind if kind not in COUNTED and found.count(kind)]
+    told = ", ".join(f"{found.count(kind)} {kind.value}" for kind in counted)
+    since = f"from run {found.old['run']} to run {found.new['run']}"
+    return f"{told}, {since}." if told else f"Nothing changed {since}."
+
+
+def _cautions(found: Diff) -> Iterator[str]:
+    for run in (found.old, found.new):
+        if not run["complete"]:
+            yield f"Run {run['run']} is not complete: what it did not reach is no change."
+    if found.old["edition"] != found.new["edition"]:
+        editions = f"{found.old['edition']} and {found.new['edition']}"
+        yield f"They were asked for different editions: {editions}."
+    if found.old["selection"] != found.new["selection"]:
+        yield "They were narrowed differently: what one of them left out is new or removed."
+
+
+def _of_group(found: Diff, group: Group) -> Iterator[str]:
+    first = group.changes[0]
+    yield f"{group.kind.value:<13}{named(first)}   {_verdicts(first)}"
+    yield from (f"{INDENT}{line}" for line in _about(found, group))
+
+
+def _about(found: Diff, group: Group) -> Iterator[str]:
+    first = group.changes[0]
+    said = _first_line(first.latest.said)
+    # torch's first line is the same for all that it refuses; the cause tells.
+    if said and not (group.diagnosis and said.startswith("Weights only load failed")):
+        yield said
+    if group.diagnosis:
+        yield f"known: {group.diagnosis['id']}. {group.diagnosis['cause']}"
+        yield from (f"remedy: {remedy['says']}" for remedy in group.diagnosis["remedies"][:1])
+    if group.suspects:
+        yield f"differs: {_suspects(group.suspects)}"
+    elif first.old and first.new:
+        yield "differs: nothing in the two environments"
+    yield f"reproduce: {found.command(first)}"
+    yield from _others(group)
+
+
+def _others(group: Group) -> Iterator[str]:
+    others = [named(change) for change in group.changes[1:]]
+    if others:
+        more = f" and {len(others) - FEW} more" if len(others) > FEW else ""
+        yield f"so too {'; '.join(others[:FEW])}{more}"
+
+
+def named(change: Change) -> str:
+    """Name a check as a person would."""
+    subject = change.subject
+    library = f"{subject.library} {subject.version}".rstrip()
+    beside = f" beside {subject.beside}" if subject.beside else ""
+    use = f" ({subject.use})" if subject.use != FORWARD else ""
+    python = f"Python {subject.python}" if subject.python else ""
+    parts = (f"{library}{beside}", f"torch {subject.torch}", python)
+    return " · ".join(filter(None, (*parts, subject.policy, f"{subject.checkpoint}{use}")))
+
+
+def _verdicts(change: Change) -> str:
+    old, new = (_verdict(side) for side in (change.old, change.new))
+    stage = change.latest.check["stage"] if change.latest.reached else None
+    where = f" at {stage}" if stage and change.kind is not Kind.FIXED else ""
+    return f"{old} -> {new}{where}"
+
+
+def _verdict(side: Side | None) -> str:
+    if side is None:
+        return "none"
+    shims = f" with {side.cause}" if side.outcome == "shimmed" else ""
+    return f"{side.outcome}{shims}"
+
+
+def _first_line(text: str) -> str:
+    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
+
+
+def _suspects(suspects: Sequence[Suspect]) -> str:
+    """Name the most suspicious, and count the others."""
+    first = suspects[0].lift
+    likely = [each for each in suspects if each.lift >= first][:FEW]
+    shown = ", ".join(_difference(each) for each in likely)
+    left = len(suspects) - len(likely)
+    return f"{shown} (and {left} more, less likely)" if left else shown
+
+
+def _difference(suspect: Suspect) -> str:
+    each = suspect.difference
+    return f"{each.name} {each.old or 'absent'} -> {each.new or 'absent'}"
+
+
+def markdown(found: Diff, limit: int = ISSUE) -> str:
+    """Return the same as Markdown, cut after a whole change where it would be too long."""
+    text = "\n\n".join([f"### {headline(found)}", *_cautions(found)]) + "\n"
+    groups = [group for group in found.groups if group.kind not in COUNTED]
+    for number, group in enumerate(groups):
+        item = "\n".join(("", *_item(found, group), ""))
+        rest = f"\n{len(groups) - number} more causes do not fit here.\n"
+        if len(text) + len(item) + len(rest) > limit:
+            return text + rest
+        text += item
+    return text
+
+
+def _item(found: Diff, group: Group) -> Iterator[str]:
+    first = group.changes[0]
+    yield f"- **{group.kind.value}** {_plain(named(first))}: {_verdicts(first)}"
+    for line in _about(found, group):
+        label, _, words = line.partition(": ")
+        if label == "reproduce":
+            yield f"  - {label}: `{words}`"
+        else:
+            yield f"  - {_plain(line)}"
+
+
+def _plain(text: str) -> str:
+    """Return text that Markdown shows as it is."""
+    return "".join(f"\\{each}" if each in r"\`*_{}[]<>#|~" else each for each in escaped(text))
