@@ -24,12 +24,18 @@ _ABSOLUTE = re.compile(
     rf"|(?:(?<![\w.+@~\\/-])|(?<=\s-[IL]))(?<!:(?=//)){_ROOT}[^\s'\"`<>()]*"
 )
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/@]{1,999}@")
+# Tokens say by their first letters whose they are: Hugging Face's, GitHub's, GitLab's; and what a
+# header of HTTP carries. Words of a failure hold them where a download went wrong.
+_TOKENS = re.compile(
+    r"\b(hf_|gh[pousr]_|github_pat_|glpat-)[A-Za-z0-9_-]{10,}|\b(Bearer )[A-Za-z0-9._~+/-]{10,}=*"
+)
 _INSTALLED = re.compile(r"(?:site|dist)-packages[\\/].*")
 
 
-def without_places(text: str) -> str:
-    """Return a text without the folders of the machine it was written on, or who may read a URL."""
-    return _ABSOLUTE.sub(lambda found: _shortened(found[0]), _CREDENTIALS.sub("", text))
+def in_public(text: str) -> str:
+    """Return a text without the folders of the machine it was written on, and without secrets."""
+    text = _TOKENS.sub(lambda found: f"{found[1] or found[2]}...", _CREDENTIALS.sub("", text))
+    return _ABSOLUTE.sub(lambda found: _shortened(found[0]), text)
 
 
 def _shortened(path: str) -> str:
@@ -69,7 +75,7 @@ def _said(failure: Failure) -> str:
         f"{error.exception}: {error.message}" if _is_raised(error.exception) else error.message
         for error in failure.errors
     )
-    text = without_places(named.strip())
+    text = in_public(named.strip())
     return text if len(text) <= _WORDS else f"{text[:_WORDS]}\n[...]"
 
 

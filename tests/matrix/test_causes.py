@@ -372,15 +372,43 @@ def test_words_beyond_what_an_issue_holds_are_cut(matrix_of):
     ],
 )
 def test_folders_of_this_machine_are_left_out(text, shown):
-    assert upstream.without_places(text).startswith(shown)
+    assert upstream.in_public(text).startswith(shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("token hf_AbCdEfGhIjKlMnOp is wrong", "token hf_... is wrong"),
+        ("ghp_0123456789abcdefABCD", "ghp_..."),
+        ("Authorization: Bearer abc.def-ghi_jkl=", "Authorization: Bearer ..."),
+        ("module hf_hub has no Bearer", "module hf_hub has no Bearer"),
+    ],
+)
+def test_secrets_are_left_out(text, shown):
+    assert upstream.in_public(text) == shown
 
 
 @pytest.mark.parametrize(
     "unit",
-    ["/", "/a", "\\", "a", "site-packages/", "C:\\", "~/", "'/a", "x/", "'/ ", " -I/", "://a"],
+    [
+        "hf_a",
+        "Bearer a",
+        "/",
+        "/a",
+        "\\",
+        "a",
+        "site-packages/",
+        "C:\\",
+        "~/",
+        "'/a",
+        "x/",
+        "'/ ",
+        " -I/",
+        "://a",
+    ],
 )
 def test_hostile_words_are_read_in_linear_time(unit):
-    assert upstream.without_places(unit * 50_000) is not None
+    assert upstream.in_public(unit * 50_000) is not None
 
 
 @pytest.mark.parametrize(
