@@ -12,21 +12,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from packaging.version import InvalidVersion, Version
-
 from matrix import upstream
+from matrix.versions import version_key
 from pytest_torchcompat.diagnosis import Diagnosis, Error, Failure, diagnose
 from pytest_torchcompat.diagnosis.failure import (
     CRASH,
+    NAMES,
     RESOLVE,
     RESOLVER,
-    TIMEOUT,
     normalised,
     of_check,
 )
 from pytest_torchcompat.diagnosis.grouping import group_of
 from pytest_torchcompat.diagnosis.grouping import normalised as in_general
 from pytest_torchcompat.diagnosis.signature import ALLOW
+from pytest_torchcompat.display import first_line
 from pytest_torchcompat.outcome import Outcome
 from pytest_torchcompat.policies import Policy
 
@@ -36,8 +36,6 @@ Check = Mapping[str, Any]
 REFUSED = Outcome.REFUSED.value
 # What is no mistake of a library's.
 _NOBODYS = {REFUSED, Outcome.INFRA.value}
-# What has words and no exception.
-_NAMES = {Outcome.CRASH.value: CRASH, Outcome.TIMEOUT.value: TIMEOUT}
 
 
 def diagnosed(matrix: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,7 +100,7 @@ def _diagnosed(cell: Cell, table: _Table) -> dict[str, Any]:
         {**check, "diagnosis": table.key(of_check(check, versions), check["policy"])}
         for check in cell["checks"]
     ]
-    return {**cell, "diagnosis": table.key(_of_cell(cell, versions)), "checks": checks}
+    return {**cell, "diagnosis": table.key(of_cell(cell, versions)), "checks": checks}
 
 
 def _versions(cell: Cell) -> Mapping[str, str]:
@@ -114,18 +112,15 @@ def _versions(cell: Cell) -> Mapping[str, str]:
     }
 
 
-def _of_cell(cell: Cell, versions: Mapping[str, str]) -> Failure | None:
+def of_cell(cell: Cell, versions: Mapping[str, str]) -> Failure | None:
     """Return the failure of a cell as such; ``None`` where its checks are all there is to say."""
     reason, outcome = cell["reason"], cell["outcome"]
-    if not reason:
+    if not reason or outcome not in (*NAMES, Outcome.INFRA.value):
         return None
-    if outcome in _NAMES:
-        return Failure((Error(_NAMES[outcome], reason),), "", versions)
-    if outcome not in (Outcome.UNAVAILABLE.value, Outcome.INFRA.value):
-        return None
-    if "run" in cell["seconds"]:  # its process was started: the installer had nothing to say
-        return Failure((Error(CRASH, reason),), "", versions)
-    return Failure((Error(RESOLVER, reason),), RESOLVE, versions)
+    name = NAMES.get(outcome, RESOLVER)
+    if name == RESOLVER and "run" in cell["seconds"]:
+        name = CRASH  # its process was started: the installer had nothing to say
+    return Failure((Error(name, reason),), RESOLVE if name == RESOLVER else "", versions)
 
 
 @dataclass(frozen=True)
@@ -172,7 +167,7 @@ def _cases(matrix: Mapping[str, Any]) -> Iterator[_Case]:
     table = matrix["diagnoses"]
     for cell in matrix["cells"]:
         versions = _versions(cell)
-        own = _of_cell(cell, versions)
+        own = of_cell(cell, versions)
         if own:
             yield _Case(cell, None, own, table.get(cell["diagnosis"]))
         for check in cell["checks"]:
@@ -213,12 +208,11 @@ def _cause(matrix: Mapping[str, Any], cases: Sequence[_Case]) -> dict[str, Any]:
 def _example(case: _Case) -> dict[str, Any]:
     check = case.check or {"checkpoint": "", "use": "", "policy": ""}
     first = case.failure.errors[:1]
-    lines = first[0].message.strip().splitlines() if first else []
     return {
         "cell": case.cell["id"],
         **{name: check[name] for name in ("checkpoint", "use", "policy")},
         "exception": first[0].exception if first else "",
-        "message": lines[0] if lines else "",
+        "message": first_line(first[0].message) if first else "",
     }
 
 
@@ -248,18 +242,7 @@ def _libraries(matrix: Mapping[str, Any], cells: Iterable[Cell]) -> dict[str, st
     swept: dict[str, set[str]] = {}
     for cell in matrix["cells"]:
         swept.setdefault(cell["library"], set()).add(cell["version"])
-    return {name: span(some, _ordered(swept[name])) for name, some in found.items()}
-
-
-def _ordered(versions: Iterable[str]) -> list[str]:
-    return sorted(versions, key=_key)
-
-
-def _key(version: str) -> tuple[bool, Version | str]:
-    try:
-        return (False, Version(version))
-    except InvalidVersion:
-        return (True, version)
+    return {name: span(some, sorted(swept[name], key=version_key)) for name, some in found.items()}
 
 
 def span(some: set[str], every: Iterable[str]) -> str:

@@ -17,13 +17,13 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from pytest_torchcompat.outcome import Outcome, Stage
+from pytest_torchcompat.outcome import WORKING, Outcome, Stage
 from pytest_torchcompat.record import FORWARD
 
 Cell = Mapping[str, Any]
 Check = Mapping[str, Any]
 
-WORKS = tuple(outcome.value for outcome in Outcome if outcome.works)
+WORKS = WORKING
 RUNS = (*WORKS, Outcome.DEGRADED.value)
 # What says nothing about a claim, whatever the claim is.
 SILENT = tuple(

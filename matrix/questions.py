@@ -131,8 +131,9 @@ def show_recommendation(options: argparse.Namespace) -> int:
 def show_diff(options: argparse.Namespace) -> int:
     """Print what changed between two runs; a regression is exit code 1 where that is asked for."""
     new = options.new or newest(options.runs)
-    old = options.old or before(new)
-    found = diff.diff(_diagnosed(old), _diagnosed(new))
+    newer = _matrix(new)
+    old, older = (options.old, _matrix(options.old)) if options.old else before(new, newer)
+    found = diff.diff(_diagnosed(old, older), _diagnosed(new, newer))
     if options.json:
         print(json.dumps(found.to_dict(), indent=1))
     elif options.markdown:
@@ -151,15 +152,14 @@ def newest(root: Path) -> Path:
     return found
 
 
-def before(run: Path) -> Path:
+def before(run: Path, mine: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     """Return the last complete run before one, of its selection; raises where there is none."""
-    mine = _matrix(run)
     for folder in runs(run.parent):
         if folder.path.name < run.name and folder.matrix.exists():
             other = read_json(folder.matrix)
             same = all(other.get(key) == mine.get(key) for key in ("selection", "edition"))
             if same and other.get("complete"):
-                return folder.path
+                return folder.path, other
     message = (
         f"{run.parent} holds no complete run of the same selection before {run.name}; name the two:"
         " `python -m matrix diff OLD NEW`"
@@ -171,9 +171,9 @@ def _matrix(folder: Path) -> dict[str, Any]:
     return read_json(RunFolder(folder).matrix)
 
 
-def _diagnosed(folder: Path) -> dict[str, Any]:
+def _diagnosed(folder: Path, matrix: dict[str, Any]) -> dict[str, Any]:
     with _form_of(folder):
-        return diagnosed(_matrix(folder))
+        return diagnosed(matrix)
 
 
 @contextlib.contextmanager

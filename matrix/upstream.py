@@ -9,6 +9,7 @@ from typing import Any
 from matrix import commands
 from pytest_torchcompat.diagnosis import Failure
 from pytest_torchcompat.diagnosis.failure import RESOLVER
+from pytest_torchcompat.display import first_line
 from pytest_torchcompat.record import FORWARD
 
 _TITLE = 110
@@ -86,7 +87,7 @@ def _is_raised(exception: str) -> bool:
 
 def _title(cell: Mapping[str, Any], failure: Failure, said: str) -> str:
     about = "not installable" if _is_resolvers(failure) else "fails"
-    first = next((line.strip() for line in said.splitlines() if line.strip()), "without a word")
+    first = first_line(said) or "without a word"
     title = f"{cell['library']} {cell['version']} {about} with torch {cell['torch']}: {first}"
     return title if len(title) <= _TITLE else f"{title[:_TITLE].rstrip()}…"
 

@@ -13,6 +13,11 @@ def escaped(text: str) -> str:
     )
 
 
+def first_line(text: str) -> str:
+    """Return the first line that says anything; empty where none does."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
 def human_size(count: int) -> str:
     """Return a number of bytes in the largest unit that it fills."""
     size, units = float(count), ["bytes", "kB", "MB", "GB", "TB"]

@@ -45,6 +45,9 @@ class Outcome(str, Enum):
         return list(Outcome).index(self)
 
 
+# The verdicts that a user can rely on, as records have them.
+WORKING = tuple(each.value for each in Outcome if each.works)
+
 MEANINGS = {
     Outcome.PASS: "all stages, no shim",
     Outcome.SHIMMED: "all stages, with the named shims",

@@ -21,7 +21,7 @@ PLUGIN_FLOORS = (
     "commands plugin",
 )
 MATRIX_FLOORS = (
-    "axes byte_code claims interpreters processes releases store upstream verdicts",
+    "axes byte_code claims interpreters processes releases store upstream verdicts versions",
     "causes retirement stacks",
     "claims_data page plan stacks_data",
     "environments disk files outside",

@@ -11,10 +11,10 @@ from typing import Any
 from packaging.version import Version
 
 from matrix import axes
-from pytest_torchcompat.diagnosis import Error, Failure
-from pytest_torchcompat.diagnosis.failure import RESOLVE, RESOLVER, of_check
+from matrix.causes import of_cell
+from pytest_torchcompat.diagnosis.failure import of_check
 from pytest_torchcompat.diagnosis.grouping import group_of
-from pytest_torchcompat.outcome import Outcome
+from pytest_torchcompat.outcome import WORKING, Outcome
 from pytest_torchcompat.pairing import minor
 
 Cell = Mapping[str, Any]
@@ -22,7 +22,6 @@ Check = Mapping[str, Any]
 
 # What says nothing about the combination.
 SILENT = (Outcome.INFRA.value, Outcome.NOT_RUN.value)
-WORKING = tuple(each.value for each in Outcome if each.works)
 
 
 class Kind(str, Enum):
@@ -88,8 +87,8 @@ class Side:
         return str(known).rpartition("/")[0] if known else self._group()
 
     def _group(self) -> str:
-        failure = of_check(self.check, {}) if self.reached else None
-        return group_of(failure or Failure((Error(RESOLVER, self.said),), RESOLVE))
+        failure = of_check(self.check, {}) if self.reached else of_cell(self.cell, {})
+        return group_of(failure) if failure else ""
 
     @property
     def file(self) -> tuple[str, str]:

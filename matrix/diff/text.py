@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from matrix.diff.changes import Change, Kind, Side
 from matrix.diff.report import Diff, Group
 from matrix.diff.suspects import Suspect
-from pytest_torchcompat.display import escaped
+from pytest_torchcompat.display import escaped, first_line
 from pytest_torchcompat.record import FORWARD
 
 INDENT = "    "
@@ -64,7 +64,7 @@ def _of_group(found: Diff, group: Group) -> Iterator[str]:
 
 def _about(found: Diff, group: Group) -> Iterator[str]:
     first = group.changes[0]
-    said = _first_line(first.latest.said)
+    said = _shortened(first.latest.said)
     # torch's first line is the same for all that it refuses; the cause tells.
     if said and not (group.diagnosis and said.startswith("Weights only load failed")):
         yield said
@@ -111,8 +111,8 @@ def _verdict(side: Side | None) -> str:
     return f"{side.outcome}{shims}"
 
 
-def _first_line(text: str) -> str:
-    line = next((line.strip() for line in text.splitlines() if line.strip()), "")
+def _shortened(text: str) -> str:
+    line = first_line(text)
     return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
 
 

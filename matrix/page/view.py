@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from matrix import commands
 from matrix.causes import line_of
+from matrix.versions import version_key
 from pytest_torchcompat.outcome import MEANINGS, Outcome
 from pytest_torchcompat.record import FORWARD
 
@@ -283,7 +284,7 @@ class View:
             for torch in self.torch
         )
         why = reasons[0] if first and len(reasons) == 1 else ""
-        versions = sorted(_unique(cell["version"] for cell in cells), key=_version_key)
+        versions = sorted(_unique(cell["version"] for cell in cells), key=version_key)
         planned = [check for cell in cells for check in _of(cell["checks"], subject)]
         return Row(
             versions=tuple(versions),
@@ -357,7 +358,7 @@ def _groups(cells: Sequence[Cell]) -> list[list[Cell]]:
 
 
 def _set_key(name: tuple[str, str]) -> tuple[tuple[bool, Version | str], str]:
-    return (_version_key(name[0]), name[1])
+    return (version_key(name[0]), name[1])
 
 
 def _policies(cells: Iterable[Cell], subject: _Subject) -> tuple[str, ...]:
@@ -372,10 +373,3 @@ def _columns(matrix: Mapping[str, Any]) -> list[str]:
 
 def _unique(values: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(values))
-
-
-def _version_key(text: str) -> tuple[bool, Version | str]:
-    try:
-        return (False, Version(text))
-    except InvalidVersion:
-        return (True, text)

@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from matrix import axes, retirement
 from matrix.recommend.spans import ordered
-from pytest_torchcompat.outcome import Outcome
+from pytest_torchcompat.outcome import WORKING, Outcome
 from pytest_torchcompat.policies import Policy
 
 Cell = Mapping[str, Any]
@@ -23,7 +23,6 @@ ALLOWLISTED, PATCHED = Policy.ALLOWLISTED.value, Policy.PATCHED.value
 # The one that changes nothing, then the others, the safest first.
 ORDER = (STOCK, STRICT, ALLOWLISTED, PATCHED)
 
-WORKING = tuple(outcome.value for outcome in Outcome if outcome.works)
 UNAVAILABLE_OUTCOME = Outcome.UNAVAILABLE.value
 
 # What cells say of one torch under one policy. Where several were swept, the first of these wins.

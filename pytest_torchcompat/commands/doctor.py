@@ -10,7 +10,6 @@ from typing import Any
 
 from pytest_torchcompat.display import escaped
 
-_INDENT = "    "
 _INTERRUPTED = 130
 _STOPPED = "torchcompat doctor: stopped. What was being imported is ended"
 _MARKS = {"broken": "BROKEN: ", "warning": "warning: ", "ok": ""}
@@ -62,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
 
 def said(facts: Any, found: list[Any]) -> Iterator[str]:
     """Yield the lines of what is found: the environment, each finding with what helps, the sum."""
+    from pytest_torchcompat.diagnosis import text
     from pytest_torchcompat.doctor import counted
 
     yield f"Python {facts.data['python']}   {escaped(facts.data['platform'])}"
@@ -69,13 +69,6 @@ def said(facts: Any, found: list[Any]) -> Iterator[str]:
         signature = f"   ({each.signature})" if each.signature else ""
         line = f"{each.subject}   {_MARKS[each.level]}{each.says}"
         yield f"{escaped(line)}{signature}"
-        yield from _helping(each.remedies)
+        helping = (line for remedy in each.remedies for line in text.helping(vars(remedy)))
+        yield from ((text.INDENT + line).rstrip() for line in helping)
     yield counted(found)
-
-
-def _helping(remedies: Any) -> Iterator[str]:
-    for remedy in remedies:
-        when = f"with {remedy.when}: " if remedy.when else ""
-        yield _INDENT + escaped(f"{when}{remedy.says}")
-        for line in remedy.code.splitlines():
-            yield (_INDENT * 2 + escaped(line)).rstrip()

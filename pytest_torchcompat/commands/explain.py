@@ -22,7 +22,7 @@ from pytest_torchcompat.diagnosis.matching import matches
 from pytest_torchcompat.diagnosis.paste_lines import LIMIT
 from pytest_torchcompat.diagnosis.pasted import Pasted, narrowed, read
 from pytest_torchcompat.diagnosis.signatures import SIGNATURES
-from pytest_torchcompat.display import escaped
+from pytest_torchcompat.display import escaped, first_line
 from pytest_torchcompat.errors import TorchcompatError
 
 _STDIN = "-"
@@ -300,10 +300,10 @@ def _page(each: Explained) -> Iterator[str]:
 
 def _headline(failure: Failure) -> str:
     first = failure.errors[0]
-    lines = first.message.strip().splitlines() or [""]
+    line = first_line(first.message)
     if first.exception in (RESOLVER, CRASH, ""):
-        return escaped(lines[0])
-    return escaped(f"{first.exception}: {lines[0]}".rstrip(": "))
+        return escaped(line)
+    return escaped(f"{first.exception}: {line}".rstrip(": "))
 
 
 def _unknown(failure: Failure) -> Iterator[str]:

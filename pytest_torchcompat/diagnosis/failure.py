@@ -74,13 +74,13 @@ def normalised(versions: Mapping[str, str]) -> Mapping[str, str]:
 
 
 # What stops a check without an exception.
-_NAMES = {
+NAMES = {
     Outcome.CRASH.value: CRASH,
     Outcome.TIMEOUT.value: TIMEOUT,
     Outcome.UNAVAILABLE.value: RESOLVER,
 }
 # A drift has no message of a library's, and a fault of the machine says nothing about the check.
-STOPPED = (*_NAMES, Outcome.FAIL.value, Outcome.REFUSED.value)
+STOPPED = (*NAMES, Outcome.FAIL.value, Outcome.REFUSED.value)
 
 
 def of_check(check: Mapping[str, Any], versions: Mapping[str, str]) -> Failure | None:
@@ -88,9 +88,9 @@ def of_check(check: Mapping[str, Any], versions: Mapping[str, str]) -> Failure |
     outcome, stage = check["outcome"], check["stage"] or ""
     if outcome not in STOPPED:
         return None
-    if outcome in _NAMES:
+    if outcome in NAMES:
         words = "\n".join(filter(None, (check["message"], check["output"])))
-        errors: tuple[Error, ...] = (Error(_NAMES[outcome], words),)
+        errors: tuple[Error, ...] = (Error(NAMES[outcome], words),)
         stage = RESOLVE if outcome == Outcome.UNAVAILABLE.value else stage
     else:
         raised = Error(check["exception"] or "", check["message"] or "")

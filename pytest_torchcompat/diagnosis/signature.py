@@ -42,8 +42,13 @@ def allow(says: str, *, when: tuple[str, ...] = ()) -> Remedy:
 
 def pin(*requirements: str, says: str, when: tuple[str, ...] = ()) -> Remedy:
     """Install these versions."""
+    return Remedy(PIN, says, installing(*requirements), when)
+
+
+def installing(*requirements: str) -> str:
+    """Return the command that installs these."""
     quoted = " ".join(f'"{requirement}"' for requirement in requirements)
-    return Remedy(PIN, says, f"python -m pip install {quoted}", when)
+    return f"python -m pip install {quoted}"
 
 
 def shim(name: str, *, says: str, when: tuple[str, ...] = ()) -> Remedy:

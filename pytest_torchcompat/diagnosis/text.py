@@ -15,11 +15,17 @@ def lines(diagnosis: Mapping[str, Any]) -> Iterator[str]:
     yield f"known: {diagnosis['id']}"
     yield escaped(diagnosis["cause"])
     for remedy in diagnosis["remedies"]:
-        when = f"with {remedy['when']}: " if remedy["when"] else ""
-        yield escaped(f"- {when}{remedy['says']}")
-        for line in remedy["code"].splitlines():
-            yield (INDENT + escaped(line)).rstrip()
+        sentence, *code = helping(remedy)
+        yield from (f"- {sentence}", *code)
     yield diagnosis["link"]
+
+
+def helping(remedy: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a remedy: its sentence with the condition, then its code, indented."""
+    when = f"with {remedy['when']}: " if remedy["when"] else ""
+    yield escaped(f"{when}{remedy['says']}")
+    for line in remedy["code"].splitlines():
+        yield (INDENT + escaped(line)).rstrip()
 
 
 def short(diagnosis: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 
 from pytest_torchcompat.diagnosis import Advice
 from pytest_torchcompat.diagnosis.matching import prescribed
+from pytest_torchcompat.diagnosis.signature import PIN, installing
 from pytest_torchcompat.doctor.facts import Facts
 
 OK, WARNING, BROKEN = LEVELS = ("ok", "warning", "broken")
@@ -49,8 +50,7 @@ def helped(finding: Finding, facts: Facts, groups: Mapping[str, str] = _NO_GROUP
 
 def pinned(says: str, *requirements: str) -> Advice:
     """Return the remedy to install these."""
-    quoted = " ".join(f'"{requirement}"' for requirement in requirements)
-    return Advice("pin", says, f"python -m pip install {quoted}")
+    return Advice(PIN, says, installing(*requirements))
 
 
 def named(facts: Facts, name: str) -> str:

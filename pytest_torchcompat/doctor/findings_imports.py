@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pytest_torchcompat.diagnosis import Advice, Diagnosis, diagnose
 from pytest_torchcompat.diagnosis.failure import CRASH, TIMEOUT, Error
+from pytest_torchcompat.display import first_line
 from pytest_torchcompat.doctor.facts import Facts, Module
 from pytest_torchcompat.doctor.finding import BROKEN, WARNING, Finding, helped, named, ok
 
@@ -53,8 +54,7 @@ def _diagnosed(facts: Facts, module: Module, found: Diagnosis, says: str) -> Fin
 
 
 def _how(error: Error) -> str:
-    lines = [line.strip() for line in error.message.splitlines() if line.strip()]
-    first = (lines or ["without a message"])[0][:_LINE]
+    first = (first_line(error.message) or "without a message")[:_LINE]
     if error.exception == CRASH:
         return f"import fails: {first}"
     if error.exception == TIMEOUT:

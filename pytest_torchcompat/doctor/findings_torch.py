@@ -19,9 +19,8 @@ from pytest_torchcompat.doctor.finding import (
     pinned,
 )
 from pytest_torchcompat.doctor.gpus import covers, specifier_for
-from pytest_torchcompat.policies import Policy
+from pytest_torchcompat.policies import FORCE, FORCE_NOT, Policy
 
-FORCE, FORCE_NOT = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 _TRUE = ("1", "y", "yes", "true")
 # The release that refuses by default, and knows FORCE_NOT.
 _REFUSING = Version("2.6")

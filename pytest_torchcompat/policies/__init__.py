@@ -6,6 +6,9 @@ from enum import Enum
 
 from pytest_torchcompat.errors import unknown_name
 
+# torch's own switches, which reach references taken before us and child processes.
+FORCE, FORCE_NOT = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+
 
 class Policy(str, Enum):
     """How ``torch.load`` treats pickles."""

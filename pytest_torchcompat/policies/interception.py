@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, Callable
 
-from pytest_torchcompat.policies import Policy
+from pytest_torchcompat.policies import FORCE, FORCE_NOT, Policy
 from pytest_torchcompat.policies.call_sites import call_sites, file_name
 from pytest_torchcompat.policies.refusals import (
     BrokenFileError,
@@ -28,8 +28,6 @@ from pytest_torchcompat.policies.rules import Load, Rules
 from pytest_torchcompat.policies.safe_globals import allowed_by_library, registered
 from pytest_torchcompat.scan import Scan, Verdict, allowed_by_torch, scan_file
 
-FORCE = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
-FORCE_NOT = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 _HOOK = "_torchcompat_load"
 # What is wrong with the bytes and not with what they would do; no policy is why they do not load.
 FAULTS = ("empty", "truncated", "download-fault", "not-a-checkpoint")

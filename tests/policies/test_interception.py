@@ -20,8 +20,8 @@ torch = pytest.importorskip("torch")
 from torch import load as captured_before_any_policy  # noqa: E402 - after the skip
 from torch import serialization  # noqa: E402 - as above
 
-from pytest_torchcompat.policies import Policy  # noqa: E402 - as above
-from pytest_torchcompat.policies.interception import FORCE, FORCE_NOT, applied  # noqa: E402
+from pytest_torchcompat.policies import FORCE, FORCE_NOT, Policy  # noqa: E402 - as above
+from pytest_torchcompat.policies.interception import applied  # noqa: E402
 from pytest_torchcompat.policies.refusals import BrokenFileError, PolicyRefusedError  # noqa: E402 - as above
 from pytest_torchcompat.policies.rules import Rules  # noqa: E402 - as above
 from pytest_torchcompat.policies.safe_globals import registered  # noqa: E402 - as above

@@ -9,7 +9,7 @@ from pytest_torchcompat.diagnosis.signature import (
     edit,
     run,
 )
-from pytest_torchcompat.diagnosis.signatures.remedies import SCAN
+from pytest_torchcompat.diagnosis.signatures.remedies import JIT, SCAN, TAR
 
 _SERIALIZATION = "https://github.com/pytorch/pytorch/blob/v2.10.0/torch/serialization.py"
 _READER = "https://github.com/pytorch/pytorch/blob/v2.10.0/caffe2/serialize/inline_container.cc"
@@ -313,12 +313,7 @@ _POLICIES = (
         exceptions=("PolicyRefusedError",),
         pattern=r"^\w+ refuses (?P<f>.+?): It is a TorchScript archive",
         cause="The file is a program with its weights, which this policy does not run.",
-        remedies=(
-            edit(
-                'model = torch.jit.load(path, map_location="cpu")',
-                says="Where you trust it, open it as what it is: this runs the program in it.",
-            ),
-        ),
+        remedies=(JIT,),
         link=_SERIALIZATION,
     ),
     Signature(
@@ -328,12 +323,7 @@ _POLICIES = (
         cause="torch 2.5 executes code from tar archives even under weights_only=True.",
         remedies=(
             run("tar -tf {f}", says="See whether it is an archive with the checkpoint in it."),
-            edit(
-                "import torch\n\n"
-                "checkpoint = torch.load(path, weights_only=False)  # executes the file\n"
-                "torch.save(checkpoint, new_path)",
-                says="Where it is torch's and you trust it, save it anew once.",
-            ),
+            TAR,
         ),
         link="https://github.com/pytorch/pytorch/security/advisories/GHSA-53q9-r3pm-6pq6",
     ),

@@ -11,7 +11,7 @@ from pytest_torchcompat.diagnosis.signature import (
     pin,
     run,
 )
-from pytest_torchcompat.diagnosis.signatures.remedies import AUTHOR, CONVERT, SCAN, TRUST
+from pytest_torchcompat.diagnosis.signatures.remedies import AUTHOR, CONVERT, JIT, SCAN, TAR, TRUST
 
 _SOURCE = "https://github.com/pytorch/pytorch/blob/v2.10.0/torch/"
 _UNPICKLER = f"{_SOURCE}_weights_only_unpickler.py"
@@ -68,12 +68,7 @@ SIGNATURES: tuple[Signature, ...] = (
                 says="List what is in it: sys_info, pickle and storages are torch's.",
             ),
             run("tar -xf FILE", says="Where it is an archive of other files, unpack it."),
-            edit(
-                "import torch\n\n"
-                "checkpoint = torch.load(path, weights_only=False)  # executes the file\n"
-                "torch.save(checkpoint, new_path)",
-                says="Where it is torch's and you trust it, save it anew once.",
-            ),
+            TAR,
         ),
         link="https://github.com/openvinotoolkit/open_model_zoo/pull/3997",
     ),
@@ -86,10 +81,7 @@ SIGNATURES: tuple[Signature, ...] = (
             " with torch.load only where weights_only=False."
         ),
         remedies=(
-            edit(
-                'model = torch.jit.load(path, map_location="cpu")',
-                says="Where you trust it, open it as what it is: this runs the program in it.",
-            ),
+            JIT,
             AUTHOR,
         ),
         link=_SERIALIZATION,
@@ -99,12 +91,7 @@ SIGNATURES: tuple[Signature, ...] = (
         exceptions=("UserWarning",),
         pattern=r"'torch\.load' received a zip file that looks like a TorchScript archive",
         cause="It is a TorchScript archive, which torch.load hands to torch.jit.load.",
-        remedies=(
-            edit(
-                'model = torch.jit.load(path, map_location="cpu")',
-                says="Where you trust it, open it as what it is: this runs the program in it.",
-            ),
-        ),
+        remedies=(JIT,),
         link=_SERIALIZATION,
     ),
     Signature(
