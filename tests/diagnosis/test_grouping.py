@@ -24,7 +24,7 @@ PLACES = (
     r"C:\Users\someone\model.pt",
     r"D:\model.pt",
     r"\\server\share\model.pt",
-    "C:/work/model.pt",
+    "C:/models/model.pt",
     "weights/run3/last.pt",
     "model.pt",
     "settings.yaml",
