@@ -8,40 +8,28 @@ import json
 import shutil
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
-from matrix import commands, disk, questions
-from matrix.compare import RED, merge
-from matrix.environments import Settings, UvEnvironments
-from matrix.files import locate_all
+from matrix import commands, questions
+from matrix.compare import RED
+from matrix.engine import Engine, Places
+from matrix.environments import UvEnvironments
+from matrix.holding import hold
 from matrix.outside import world
-from matrix.page.render import render
-from matrix.plan import Heading, Plan, PlannedCell, Selection, make_plan, selected_policies
+from matrix.plan import Heading, Plan, Selection, make_plan, selected_policies
 from matrix.processes import Processes
-from matrix.progress import Reporter
 from matrix.questions import folder_of
 from matrix.releases import IndexReleases, endpoint
 from matrix.replicas.rebuild import chosen, rebuild
-from matrix.runner import (
-    CellResult,
-    Sweep,
-    default_jobs,
-    only_one,
-    read_plan,
-    resumable,
-    run_cells,
-    to_run,
-    unfinished,
-)
-from matrix.stacks import Stack, resolved_beside, together
+from matrix.resolution import Resolver, Settings
+from matrix.runner import only_one, read_plan, resumable, unfinished
+from matrix.stacks import Stack, together
 from matrix.stacks_data import STACKS
-from matrix.store import RunFolder, finite, new_run, runs, write_json, write_text
+from matrix.store import RunFolder, new_run, runs, write_json
+from matrix.sweeping import Asked, counted, explained, headline, publish, regressed, shown, swept
 from pytest_torchcompat.checkpoints.fetch import EDITIONS
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import RecordError, TorchcompatError, UnknownNameError
@@ -79,11 +67,21 @@ def _parser() -> argparse.ArgumentParser:
     plan = commands.add_parser("plan", help="Show the cells that a run would have")
     _add_selection(plan)
     plan.add_argument("--json", action="store_true", help="Print the plan as JSON")
+    plan.add_argument("--explain", action="store_true", help="Say why each cell would run")
+    _add_runs(plan)
     plan.set_defaults(command=show_plan)
     run = commands.add_parser("run", help="Run the sweep, or go on with the one that was stopped")
     _add_selection(run)
     _add_running(run)
-    run.add_argument("--fail-on", choices=["any"], help="Exit with 1 when a cell is red")
+    run.add_argument(
+        "--fail-on",
+        choices=["any", "regression"],
+        help="Exit with 1 when a cell is red, or when a check regressed",
+    )
+    run.add_argument("--fresh", action="store_true", help="Carry nothing over from earlier runs")
+    run.add_argument(
+        "--repeat", type=_positive, default=1, metavar="N", help="Run each cell N times, all fresh"
+    )
     run.add_argument("--force", action="store_true", help="Run although the disk looks too small")
     run.set_defaults(command=run_sweep)
     page = commands.add_parser("render", help="Write a run's matrix.json and page again")
@@ -125,6 +123,10 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=_positive, metavar="N", help="Cells at a time")
+    _add_runs(parser)
+
+
+def _add_runs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runs", type=folder_of, default=RUNS, metavar="DIR", help="Where runs are kept"
     )
@@ -132,7 +134,7 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
 
 def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
-        message = f"{text!r} is not a number of cells; give 1 or more"
+        message = f"{text!r} is no count; give 1 or more"
         raise argparse.ArgumentTypeError(message)
     return int(text)
 
@@ -163,11 +165,14 @@ def show_plan(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(plan.to_dict(), indent=1))
         return 0
+    # Which files a run would load is known once they are fetched: all else is compared.
+    engine = _engine(plan, RunFolder(options.runs / "planned"), files={})
+    why = explained(engine) if options.explain else {}
     for cell in plan.cells:
-        print(f"{cell.id:50}{len(cell.checks)} checks  {cell.why}")
+        print(f"{cell.id:50}  {len(cell.checks)} checks  {why.get(cell.id) or cell.why}")
     for stack in plan.stacks:
-        print(f"{stack.id:50}stack  {stack.said}: {', '.join(stack.requirements)}")
-    print(_headline(plan, plan.cells))
+        print(f"{stack.id:50}  stack  {stack.said}: {', '.join(stack.requirements)}")
+    print(headline(plan, plan.cells))
     return 0
 
 
@@ -175,20 +180,23 @@ def run_sweep(options: argparse.Namespace) -> int:
     """Run the sweep, or go on with the one of this selection that was stopped."""
     with only_one(WORK):
         plan, folder = _open_run(options)
-        cells = to_run(plan, folder)
-        sentence = disk.check(cells, WORK, force=options.force)
-        print(_headline(plan, cells), sentence)
-        print(f"Boundary versions first. The page grows as cells finish: {_shown(folder.page)}")
-        jobs = options.jobs or default_jobs()
-        try:
-            _run(plan, folder, cells, jobs)
-        except KeyboardInterrupt:
-            _render(plan, folder)
-            print(_stopped(plan, folder, options.runs))
-            return INTERRUPTED
-        matrix = _render(plan, folder)
-    print(f"Done: {_shown(folder.page)}")
-    return 1 if options.fail_on and _is_red(matrix) else 0
+        asked = Asked(options.jobs, options.repeat, options.force)
+        engine = _engine(plan, folder, fresh=options.fresh or options.repeat > 1)
+        with hold(folder):
+            try:
+                matrix = swept(engine, asked)
+            except KeyboardInterrupt:
+                publish(plan, folder)
+                print(_stopped(plan, folder, options.runs))
+                return INTERRUPTED
+    print(f"Done: {shown(folder.page)}")
+    return 1 if _has_failed(options.fail_on, folder, matrix) else 0
+
+
+def _has_failed(fail_on: str | None, folder: RunFolder, matrix: dict[str, Any]) -> bool:
+    if fail_on == "regression":
+        return regressed(folder, matrix) > 0
+    return fail_on == "any" and _is_red(matrix)
 
 
 def _open_run(options: argparse.Namespace) -> tuple[Plan, RunFolder]:
@@ -196,7 +204,7 @@ def _open_run(options: argparse.Namespace) -> tuple[Plan, RunFolder]:
     found = resumable(options.runs, selection, options.edition)
     # A run has its stacks in its plan; those of other files make another run.
     if found and (not options.stacks or found[0].stacks == stacks):
-        print(f"Going on with {_shown(found[1].path)}.")
+        print(f"Going on with {shown(found[1].path)}.")
         return found
     stamp = f"{datetime.now(timezone.utc):%Y-%m-%dT%H%M}"
     # The plan first: a selection of what is not leaves no empty run behind.
@@ -207,57 +215,9 @@ def _open_run(options: argparse.Namespace) -> tuple[Plan, RunFolder]:
     return plan, folder
 
 
-def _headline(plan: Plan, cells: Sequence[PlannedCell]) -> str:
-    torches = [t for t in plan.torch if "dev" not in t]
-    nightly = [f"nightly {t}" for t in plan.torch if "dev" in t]
-    span = [f"{torches[0]} … {torches[-1]}" if len(torches) > 1 else "".join(torches)]
-    libraries = {cell.library for cell in cells}
-    named = " and ".join(name for name in [*span, *nightly] if name)
-    kinds = "library" if len(libraries) == 1 else "libraries"
-    notes = "".join(f"\n{note}" for note in plan.notes)
-    return f"{_cells(len(cells))}: torch {named} x {len(libraries)} {kinds}.{notes}"
-
-
-def _shown(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
-
-
-def _run(plan: Plan, folder: RunFolder, cells: Sequence[PlannedCell], jobs: int) -> None:
-    done = len(plan.cells) - len(cells)
-    sweep = _sweep(plan, folder)
-    beside = resolved_beside(plan.stacks, folder, sweep.processes, plan.frozen_at)
-    page = _Page(plan, folder)
-    with Reporter(Console(), done, len(plan.cells), jobs) as reporter, beside:
-
-        def finished(cell: PlannedCell, result: CellResult) -> None:
-            reporter.finished(cell, result, folder.cell(cell.id).records())
-            page.grow()
-
-        run_cells(sweep, cells, jobs, finished)
-
-
-class _Page:
-    """The page of a run that goes on; it takes a tenth of the time at most."""
-
-    def __init__(self, plan: Plan, folder: RunFolder) -> None:
-        self._plan, self._folder = plan, folder
-        self._due = time.monotonic()
-
-    def grow(self) -> None:
-        """Render, unless that was done just before: of a large run it takes seconds."""
-        start = time.monotonic()
-        if start >= self._due:
-            _render(self._plan, self._folder)
-            now = time.monotonic()
-            self._due = now + 9 * (now - start)
-
-
-def _sweep(plan: Plan, folder: RunFolder, *, show: bool = False) -> Sweep:
-    processes = Processes()
-    environments = _environments(plan, processes)
-    files = locate_all(plan, catalogue())
-    return Sweep(folder, environments, processes, CHECKS, plan.edition, files, show=show)
+def _engine(plan: Plan, folder: RunFolder, **values: Any) -> Engine:
+    places = Places(WORK, PROJECT, CHECKS, (folder.path.parent,))
+    return Engine(plan, folder, places, environments=UvEnvironments, resolver=Resolver, **values)
 
 
 def _environments(plan: Plan, processes: Processes) -> UvEnvironments:
@@ -268,25 +228,13 @@ def _environments(plan: Plan, processes: Processes) -> UvEnvironments:
     return environments
 
 
-def _render(plan: Plan, folder: RunFolder) -> dict[str, Any]:
-    tolerances = {row.id: row.tolerance for row in catalogue()}
-    matrix: dict[str, Any] = finite(merge(plan, folder, tolerances))
-    write_json(folder.matrix, matrix)
-    write_text(folder.page, render(matrix))
-    return matrix
-
-
 def _stopped(plan: Plan, folder: RunFolder, root: Path) -> str:
     left = len(unfinished(plan, folder))
     rest = f"the other {left}" if left else "the stacks"
     elsewhere = str(root) if root != RUNS else ""
     command = commands.go_on(plan.selection.to_dict(), plan.edition, elsewhere)
-    kept = _cells(len(plan.cells) - left)
+    kept = counted(len(plan.cells) - left)
     return f"Stopped. {kept} kept; {command} goes on with {rest}."
-
-
-def _cells(count: int) -> str:
-    return f"{count} cell" if count == 1 else f"{count} cells"
 
 
 def _is_red(matrix: dict[str, Any]) -> bool:
@@ -304,8 +252,8 @@ def _is_red(matrix: dict[str, Any]) -> bool:
 def render_run(options: argparse.Namespace) -> int:
     """Write a run's matrix.json and page again."""
     folder = RunFolder(options.run)
-    _render(read_plan(folder), folder)
-    print(_shown(folder.page))
+    publish(read_plan(folder), folder)
+    print(shown(folder.page))
     return 0
 
 
@@ -316,7 +264,7 @@ def run_one(options: argparse.Namespace) -> int:
         folder = RunFolder(WORK / "cell")
         cell = plan.cells[0]
         shutil.rmtree(folder.cell(cell.id).path, ignore_errors=True)
-        result = _sweep(plan, folder, show=True).run_cell(cell)
+        result = _engine(plan, folder, show=True).sweep.run_cell(cell)
     if result.outcome:
         print(f"{cell.id}: {result.outcome.value}: {result.reason}")
     return 0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from operator import mul
+from typing import Any, TypeGuard
 
 from packaging.version import Version
 
@@ -15,6 +17,7 @@ from matrix.claims_data import CLAIMS
 from matrix.plan import Plan, PlannedCell, PlannedCheck
 from matrix.stacks import results_of
 from matrix.store import CellFolder, RunFolder
+from matrix.tallies import tally
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint
 from pytest_torchcompat.checkpoints.rows import ROWS, catalogue
 from pytest_torchcompat.outcome import Outcome, Stage
@@ -22,7 +25,9 @@ from pytest_torchcompat.record import FORWARD, Record
 from pytest_torchcompat.shim import SHIMS
 
 SCHEMA = 1
+_version = lru_cache(maxsize=4096)(Version)
 DEFAULT_TOLERANCE = Checkpoint(id="", library="", why="").tolerance
+_SEVERITY = {outcome: outcome.severity for outcome in Outcome}
 _EXPERIMENTS = {(row.id, use.name) for row in ROWS for use in row.uses if use.experiment}
 # What a run is asked to fail on with `--fail-on any`: a refusal is a policy doing its work.
 RED = (
@@ -37,23 +42,31 @@ RED = (
 
 @dataclass(frozen=True)
 class CellFiles:
-    """What a cell left: how it ended, what its process found, its checks."""
+    """What a cell left: how it ended, what its process found, its checks, and its further tries."""
 
     cell: PlannedCell
     result: Mapping[str, Any] | None
     environment: Mapping[str, Any]
     records: tuple[Record, ...]
+    tries: tuple[CellFiles, ...] = ()
 
     @classmethod
     def read(cls, cell: PlannedCell, files: CellFolder) -> CellFiles:
         """Read what there is; a cell that never ran has nothing."""
         records = tuple(files.records())
-        return cls(cell, files.read_result(), files.read_environment(), records)
+        tries = tuple(cls.read(cell, each) for each in files.tries())
+        return cls(cell, files.read_result(), files.read_environment(), records, tries)
+
+    def outcome_of(self, identity: tuple[str, str, str]) -> Outcome:
+        """Return the outcome of a check: that of the cell, where the check was not reached."""
+        found = (record.outcome for record in self.records if record.identity == identity)
+        ended = (self.result or {}).get("outcome")
+        return next(found, Outcome(ended) if ended else Outcome.NOT_RUN)
 
 
 def merge(plan: Plan, folder: RunFolder, tolerances: Mapping[str, float]) -> dict[str, Any]:
     """Read a run's files and return the document of its page."""
-    found = [CellFiles.read(cell, folder.cell(cell.id)) for cell in plan.cells]
+    found = (CellFiles.read(cell, folder.cell(cell.id)) for cell in plan.cells)
     return document(plan, found, tolerances, results_of(plan.stacks, folder))
 
 
@@ -65,10 +78,10 @@ def document(
 ) -> dict[str, Any]:
     """Return the document of what cells and stacks left, in the order of the plan."""
     by_id = {files.cell.id: files for files in found}
-    ordered = [by_id[cell.id] for cell in plan.cells if cell.id in by_id]
+    ordered = [by_id.pop(cell.id) for cell in plan.cells if cell.id in by_id]
     compared = compare(ordered, tolerances)
     ended = [files.result["finished"] for files in ordered if files.result]
-    complete = len(ended) == len(plan.cells)
+    complete = len(ended) == len(plan.whole or plan.cells)
     return answered(
         {
             "schema": SCHEMA,
@@ -81,19 +94,30 @@ def document(
             "selection": plan.selection.to_dict(),
             "notes": list(plan.notes),
             "torch": list(plan.torch),
-            "cells": [_cell(files, compared[files.cell.id], plan.edition) for files in ordered],
+            "cells": list(_cells(ordered, compared, plan.edition)),
             "stacks": list(stacks),
         }
     )
 
 
-def answered(matrix: Mapping[str, Any]) -> dict[str, Any]:
+def _cells(
+    ordered: list[CellFiles], compared: dict[str, tuple[Record, ...]], edition: str
+) -> Iterator[dict[str, Any]]:
+    # Taken out one by one: what a large run's cells left, and what is told of it, is too much.
+    ordered.reverse()
+    while ordered:
+        files = ordered.pop()
+        yield _cell(files, compared.pop(files.cell.id), edition)
+
+
+def answered(matrix: dict[str, Any]) -> dict[str, Any]:
     """Return a matrix with what its cells answer: why they are red, the claims, who needs what."""
-    found = causes.diagnosed(matrix)
+    matrix = causes.marked(matrix)
+    cases = causes.cases(matrix)
     return {
-        **found,
-        "causes": causes.causes(found),
-        "refusals": causes.refusals(found),
+        **matrix,
+        "causes": causes.causes(matrix, cases),
+        "refusals": causes.refusals(matrix, cases),
         "claims": judged(CLAIMS, matrix["cells"]),
         "shims": retirement.shims(matrix, SHIMS),
         "allowlists": retirement.allowlists(matrix, catalogue()),
@@ -119,14 +143,18 @@ def _cell(files: CellFiles, records: Sequence[Record], edition: str) -> dict[str
         "outcome": result.get("outcome") or _most_severe(checks),
         "reason": result.get("reason"),
         "seconds": result.get("seconds") or {},
-        "checks": [_without_kind(check) for check in checks],
+        "finished": result.get("finished"),
+        "carried": result.get("carried") or None,
+        "checks": [_shown(check, files) for check in checks],
     }
 
 
 def _in_plan_order(cell: PlannedCell, records: Sequence[Record], edition: str) -> list[Record]:
     """Return a record for each planned check, ``not-run`` where there is none, then any others."""
     have = {record.identity: record for record in records}
-    found = [have.pop(check.identity, _not_run(cell, check, edition)) for check in cell.checks]
+    found = [
+        have.pop(check.identity, None) or _not_run(cell, check, edition) for check in cell.checks
+    ]
     return found + sorted(have.values(), key=lambda record: record.identity)
 
 
@@ -144,14 +172,18 @@ def _not_run(cell: PlannedCell, check: PlannedCheck, edition: str) -> Record:
 
 def _most_severe(checks: Sequence[Record]) -> str:
     counted = (check.outcome for check in checks if not check.experiment)
-    worst = max(counted, key=lambda outcome: outcome.severity, default=None)
-    return (worst or Outcome.NOT_RUN).value
+    worst = max(counted, key=_SEVERITY.__getitem__, default=Outcome.NOT_RUN)
+    return worst.value
 
 
-def _without_kind(record: Record) -> dict[str, Any]:
-    data = record.to_dict()
+def _shown(record: Record, files: CellFiles) -> dict[str, Any]:
+    data = {**record.to_dict(), "tally": None}
     del data["kind"]
-    return data
+    if not files.tries:
+        return data
+    # As the tries themselves said: that a number drifted is found here, and of the first alone.
+    ended = [each for each in (files, *files.tries) if each.result]
+    return {**data, "tally": tally([each.outcome_of(record.identity) for each in ended])}
 
 
 def compare(
@@ -163,32 +195,35 @@ def compare(
     The baseline is the same file with the same library version on the lowest torch where it works.
     """
     baselines: dict[tuple[str, ...], tuple[Version, int, CellFiles, Record]] = {}
+    paired = {name for name in {files.cell.library for files in found} if axes.is_paired(name)}
     for files in found:
         for position, record in enumerate(_by_policy(files)):
             if record.outcome.works and record.fingerprint and not record.experiment:
-                subject = _subject(files.cell, record)
-                rank = (Version(files.cell.torch), position)
+                subject = _subject(files.cell, record, paired)
+                rank = (_version(files.cell.torch), position)
                 if subject not in baselines or rank < baselines[subject][:2]:
                     baselines[subject] = (*rank, files, record)
     compared: dict[str, tuple[Record, ...]] = {}
     for files in found:
         compared[files.cell.id] = tuple(
-            _against(record, baselines.get(_subject(files.cell, record)), tolerances)
+            _against(record, baselines.get(_subject(files.cell, record, paired)), tolerances)
             for record in files.records
         )
     return compared
 
 
 def _by_policy(files: CellFiles) -> list[Record]:
+    if len(files.records) == 1:
+        return list(files.records)
     # Which policy comes first must not depend on the order in which the checks ended.
     order = [check.identity for check in files.cell.checks]
     position = {identity: number for number, identity in enumerate(order)}
     return sorted(files.records, key=lambda r: (position.get(r.identity, len(order)), r.identity))
 
 
-def _subject(cell: PlannedCell, record: Record) -> tuple[str, ...]:
+def _subject(cell: PlannedCell, record: Record, paired: Container[str]) -> tuple[str, ...]:
     # A paired library's version changes with torch; its subject is what stays the same.
-    version = "" if axes.is_paired(cell.library) else f"{cell.version} {cell.beside}"
+    version = "" if cell.library in paired else f"{cell.version} {cell.beside}"
     # An experiment asks what its change does to the forward pass.
     use = FORWARD if record.experiment else record.use
     return (record.checkpoint, record.edition, record.sha256, cell.library, version, use)
@@ -225,7 +260,7 @@ def drift(fingerprint: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[s
     """
     ours, theirs = fingerprint["projection"], baseline["projection"]
     unlike = fingerprint["shape"] != baseline["shape"] or len(ours) != len(theirs)
-    if unlike or None in [_finite(value) for value in (*ours, *theirs)]:
+    if unlike or not (_all_finite(ours) and _all_finite(theirs)):
         return {"cosine": None, "relative_error": None}
     error = relative_drift(ours, theirs)
     return {"cosine": cosine(ours, theirs), "relative_error": _finite(error)}
@@ -234,7 +269,7 @@ def drift(fingerprint: Mapping[str, Any], baseline: Mapping[str, Any]) -> dict[s
 def cosine(ours: Sequence[float], theirs: Sequence[float]) -> float | None:
     """Return the cosine of the angle between two vectors; ``None`` where one has no length."""
     lengths = math.hypot(*ours) * math.hypot(*theirs)
-    product = math.fsum(a * b for a, b in zip(ours, theirs))
+    product = math.fsum(map(mul, ours, theirs))
     return product / lengths if lengths else None
 
 
@@ -259,6 +294,8 @@ def difference(
 
 def _drift(ours: Sequence[float | None], theirs: Sequence[float | None]) -> float:
     """Return the drift; two numbers that are not finite (JSON's null) in one place are equal."""
+    if _all_finite(ours) and _all_finite(theirs):
+        return relative_drift(ours, theirs)
     ours, theirs = [_finite(value) for value in ours], [_finite(value) for value in theirs]
     if [value is None for value in ours] != [value is None for value in theirs]:
         return math.inf
@@ -266,6 +303,13 @@ def _drift(ours: Sequence[float | None], theirs: Sequence[float | None]) -> floa
         [value for value in ours if value is not None],
         [value for value in theirs if value is not None],
     )
+
+
+def _all_finite(values: Sequence[float | None]) -> TypeGuard[Sequence[float]]:
+    try:
+        return all(map(math.isfinite, values))  # type: ignore[arg-type]
+    except TypeError:  # of None
+        return False
 
 
 def _finite(value: float | None) -> float | None:

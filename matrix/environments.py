@@ -18,20 +18,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from packaging.version import Version
-
-from matrix import axes, byte_code
+from matrix import axes, byte_code, intact
 from matrix.byte_code import ByteCode
+from matrix.intact import is_wheel
 from matrix.interpreters import find
 from matrix.plan import PlannedCell
-from matrix.processes import Finished, Processes, uv, uv_cache
+from matrix.processes import Finished, Processes, limited, uv, uv_cache
 from matrix.releases import IndexUnreachableError, Releases
+from matrix.resolution import Settings, arguments, from_repository
 from matrix.verdicts import BuildError, NoEnvironment, classify, no_interpreter, trimmed
 from pytest_torchcompat.outcome import Outcome
-
-# Where PyTorch's index serves torch, its files may have no upload time, and uv would leave them
-# out. torch is pinned and the others follow it, so that they need no date.
-TORCH_INDEX_PACKAGES = ("torch", "torchvision", "torchaudio", "torchcodec", "triton")
 
 # Of the user's environment, what would change what a cell does.
 REMOVED = (
@@ -103,16 +99,6 @@ class Environments(Protocol):
         """Delete it."""
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What all environments of a run share."""
-
-    work: Path
-    project: Path
-    frozen_at: str
-    backend: str = ""
-
-
 @dataclass
 class UvEnvironments:
     """
@@ -137,7 +123,7 @@ class UvEnvironments:
         target = self.settings.work / "wheels" / "plugin"
         shutil.rmtree(target, ignore_errors=True)
         command = uv("build", "--wheel", "--out-dir", str(target), str(self.settings.project))
-        done = self.processes.run(command)
+        done = limited(self.processes, "build", command)
         if done.returncode != 0:
             message = "this project's own wheel was not built, and each cell needs it: "
             raise BuildError(message + trimmed(done.output))
@@ -152,6 +138,8 @@ class UvEnvironments:
 
     def create(self, cell: PlannedCell) -> Environment | NoEnvironment:
         """Build a cell's environment."""
+        if cell.unsolved:
+            return NoEnvironment(Outcome.UNAVAILABLE, cell.unsolved)
         # uv may fetch an interpreter that the machine lacks.
         python = str(find(cell.python) or cell.python)
         links = self._source_wheel(cell, python) if _source_only(cell) else None
@@ -159,7 +147,7 @@ class UvEnvironments:
             return links
         path = self._path(cell)
         shutil.rmtree(path, ignore_errors=True)
-        done = self.processes.run(uv("venv", "-p", python, str(path)))
+        done = limited(self.processes, "interpreter", uv("venv", "-p", python, str(path)))
         if done.returncode != 0:
             return no_interpreter(cell.python, done.output)
         executable = path / "bin" / "python"
@@ -179,11 +167,11 @@ class UvEnvironments:
         if not all(mark.exists() for mark in marks):
             with self._locks["fetching"]:
                 if not all(mark.exists() for mark in marks):
-                    done = self.processes.run(command)
+                    done = limited(self.processes, "installation", command)
                     if done.returncode == 0:
                         _touch(marks)
                     return done
-        return self.processes.run(command)
+        return limited(self.processes, "installation", command)
 
     def _marks(self, cell: PlannedCell) -> list[Path]:
         # In uv's cache, so that they go when it is cleaned.
@@ -219,55 +207,46 @@ class UvEnvironments:
         return self.settings.work / "envs" / cell.id
 
     def _described(self, cell: PlannedCell, executable: Path) -> Environment | NoEnvironment:
-        done = self.processes.run(uv("pip", "freeze", "-q", "-p", str(executable)))
+        torn = self._torn(cell)
+        if torn:
+            return torn
+        command = uv("pip", "freeze", "-q", "-p", str(executable))
+        done = limited(self.processes, "listing", command)
         if done.returncode != 0:
             return classify(done.output)
         shared = self._byte_code(cell)
         shared.lay_out()
         return Environment(executable, installed(done.output), shared.prefix)
 
+    def _torn(self, cell: PlannedCell) -> NoEnvironment | None:
+        """Say what uv's cache gave in part, and have uv forget it, so that it is fetched anew."""
+        torn = intact.broken(self._path(cell) / f"lib/python{cell.python}/site-packages")
+        if not torn:
+            return None
+        # uv waits for all that is using its cache, which is for as long as others install.
+        limited(self.processes, "cleaning", uv("cache", "clean", *torn))
+        files = ", ".join(f"{file} of {name}" for name, file in torn.items())
+        sentence = f"uv's cache has not all of what it installs: {files}; it is fetched anew"
+        return NoEnvironment(Outcome.INFRA, sentence)
+
     def _byte_code(self, cell: PlannedCell) -> ByteCode:
         work, packages = self.settings.work, f"lib/python{cell.python}/site-packages"
         return ByteCode(work / "byte-code", work / "pycache" / cell.id, self._path(cell) / packages)
 
     def _install(self, cell: PlannedCell, executable: Path, links: Path | None) -> list[str]:
-        command = uv("pip", "install", "-p", str(executable), *self._frozen(cell))
-        if Version(cell.torch).is_devrelease:
-            # PyTorch's index has old copies of other packages; the best match over both counts.
-            nightlies = axes.NIGHTLY_INDEX.format(backend=axes.NIGHTLY_BACKEND)
-            command += ["--index", nightlies, "--index-strategy", "unsafe-best-match"]
-        elif self.settings.backend:
-            command += ["--torch-backend", self.settings.backend]
-        if cell.excludes:
-            command += ["--excludes", str(self._listed("excludes", cell, cell.excludes))]
-        if cell.constraints:
-            listed = str(self._listed("constraints", cell, cell.constraints))
-            command += ["--constraints", listed]
-            # What builds against torch would fetch the newest one, 5 GB that no cell may have.
-            command += ["--build-constraints", listed] if _from_repository(cell) else []
+        command = uv("pip", "install", "-p", str(executable), *arguments(cell, self.settings))
         if links:
             command += ["--find-links", str(links), "--only-binary", cell.library]
-        return [*command, *cell.requirements, str(self._plugin)]
-
-    def _frozen(self, cell: PlannedCell) -> list[str]:
-        arguments = ["--exclude-newer", self.settings.frozen_at]
-        if self.settings.backend or Version(cell.torch).is_devrelease:
-            for name in TORCH_INDEX_PACKAGES:
-                arguments += ["--exclude-newer-package", f"{name}=false"]
-        return arguments
-
-    def _listed(self, kind: str, cell: PlannedCell, lines: tuple[str, ...]) -> Path:
-        path = self.settings.work / kind / f"{cell.id}.txt"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        return path
+        # A lock is whole: uv has nothing left to choose.
+        wanted = ("--no-deps", *cell.lock) if cell.lock else cell.requirements
+        return [*command, *wanted, str(self._plugin)]
 
     def _source_wheel(self, cell: PlannedCell, python: str) -> Path | NoEnvironment:
         """Build a library's wheel for a Python, once, and return the folder that holds it."""
         folder = self.settings.work / "wheels" / f"py{cell.python}"
         with self._locks[f"{cell.library} {cell.python}"]:
             built = f"{cell.library}-{cell.version}-*.whl"
-            if any(folder.glob(built)):
+            if any(is_wheel(path) for path in folder.glob(built)):
                 return folder
             sources = self.settings.work / "sources"
             sources.mkdir(parents=True, exist_ok=True)
@@ -275,12 +254,20 @@ class UvEnvironments:
                 sdist = self.releases.sdist(cell.library, cell.version, sources)
             except IndexUnreachableError as error:
                 return NoEnvironment(Outcome.INFRA, str(error))
-            done = self.processes.run(self._build(sdist, python, folder))
-            return folder if done.returncode == 0 else classify(done.output)
+            return self._built(sdist, python, folder)
 
-    def _build(self, sdist: Path, python: str, folder: Path) -> list[str]:
-        command = uv("build", "--wheel", "-p", python, "--out-dir", str(folder))
-        return [*command, "--exclude-newer", self.settings.frozen_at, str(sdist)]
+    def _built(self, sdist: Path, python: str, folder: Path) -> Path | NoEnvironment:
+        """Build a wheel beside its folder, so that what is in there is whole."""
+        folder.mkdir(parents=True, exist_ok=True)
+        command = uv("build", "--wheel", "-p", python, "--exclude-newer", self.settings.frozen_at)
+        with tempfile.TemporaryDirectory(dir=self._trash()) as beside:
+            command += ["--out-dir", beside, str(sdist)]
+            done = limited(self.processes, "build", command)
+            if done.returncode != 0:
+                return classify(done.output)
+            for wheel in Path(beside).glob("*.whl"):
+                wheel.replace(folder / wheel.name)
+        return folder
 
 
 def _touch(marks: Iterable[Path]) -> None:
@@ -292,11 +279,7 @@ def _touch(marks: Iterable[Path]) -> None:
 def _source_only(cell: PlannedCell) -> bool:
     # What is required from a repository, uv builds itself, once, and keeps.
     rows = (row for row in axes.LIBRARIES if row.name == cell.library)
-    return any(row.source_only for row in rows) and not _from_repository(cell)
-
-
-def _from_repository(cell: PlannedCell) -> bool:
-    return any(each.startswith(f"{cell.library} @ git+") for each in cell.requirements)
+    return any(row.source_only for row in rows) and not from_repository(cell)
 
 
 def installed(frozen: str) -> dict[str, str]:

@@ -7,12 +7,13 @@ import difflib
 import fnmatch
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from matrix import axes
+from matrix import axes, nightly
 from matrix.axes import Companion, Library, Swept
 from matrix.releases import IndexUnreachableError, Release, Releases
 from matrix.stacks import Stack
@@ -26,7 +27,8 @@ SCHEMA = 1
 POLICIES = tuple(policy.value for policy in Policy)
 # A subject that no policy touches is checked once.
 UNPICKLED = (Policy.STOCK.value,)
-_LISTS = ("requirements", "excludes", "constraints")
+_LISTS = ("requirements", "excludes", "constraints", "lock")
+NAMED = "asked for by name"
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ class PlannedCell:
     One environment to build, and the checks to run in it.
 
     ``beside`` tells it from another of the same version, ``adapter`` opens its checkpoints.
-    ``constraints`` bound what is installed for another's sake.
+    ``constraints`` bound what is installed for another's sake. ``lock`` is what the requirements
+    resolve to, a pinned distribution each, and ``unsolved`` the resolver's words where they don't;
+    both are empty until that was asked, and where no index answered.
     """
 
     id: str
@@ -87,6 +91,8 @@ class PlannedCell:
     beside: str = ""
     adapter: str = ""
     constraints: tuple[str, ...] = ()
+    lock: tuple[str, ...] = ()
+    unsolved: str = ""
 
     @property
     def opened_by(self) -> str:
@@ -103,6 +109,8 @@ class PlannedCell:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> PlannedCell:
         """Read plain data back."""
+        # A plan of before cells were locked has no such field.
+        data = {"lock": (), "unsolved": "", **data}
         values = {field.name: data[field.name] for field in dataclasses.fields(cls)}
         values.update({name: tuple(data[name]) for name in _LISTS})
         values["checks"] = tuple(PlannedCheck(**check) for check in data["checks"])
@@ -116,7 +124,8 @@ class Plan:
 
     ``torch`` is the order of the columns. ``backend`` is what uv is told about torch's builds:
     ``auto``, or empty for the builds of the package index. ``notes`` are what a reader of the page
-    has to know about the whole run.
+    has to know about the whole run. ``whole`` are the ids of all cells of the plan that this one is a
+    part of.
     """
 
     run: str
@@ -128,6 +137,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     backend: str = ""
     stacks: tuple[Stack, ...] = ()
+    whole: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as plan.json holds it."""
@@ -141,6 +151,7 @@ class Plan:
             "notes": list(self.notes),
             "backend": self.backend,
             "stacks": [stack.to_dict() for stack in self.stacks],
+            "whole": list(self.whole),
             "cells": [cell.to_dict() for cell in self.cells],
         }
 
@@ -171,6 +182,7 @@ class Plan:
             notes=tuple(data["notes"]),
             backend=data["backend"],
             stacks=tuple(Stack.from_dict(stack) for stack in data["stacks"]),
+            whole=tuple(data.get("whole", ())),
         )
 
     def cell(self, identifier: str) -> PlannedCell:
@@ -244,38 +256,45 @@ def choose_python(
     return next(here, next(iter(order), None))
 
 
-def _newest_first(torch: Release) -> list[str]:
-    return sorted(torch.pythons or (), key=Version, reverse=True)
+@lru_cache(maxsize=4096)
+def _newest_first(torch: Release) -> tuple[str, ...]:
+    return tuple(sorted(torch.pythons or (), key=Version, reverse=True))
 
 
 def _fits(python: str, release: Release) -> bool:
     built = release.pythons is None or python in release.pythons
+    return built and _allows(release.requires_python, python)
+
+
+@lru_cache(maxsize=4096)
+def _allows(requires_python: str, python: str) -> bool:
     # The last patch stands for the minor: a floor such as >=3.9.2 does not rule 3.9 out.
-    return built and SpecifierSet(release.requires_python).contains(f"{python}.99")
+    return SpecifierSet(requires_python).contains(f"{python}.99")
 
 
 def make_plan(heading: Heading, selection: Selection, world: World) -> Plan:
     """Resolve the axes into cells; raises ``UnknownNameError`` for a selection of what is not."""
-    torches = {t.version: t for t in _selected_torches(_torches(world), selection)}
+    torches = {t.version: t for t in _selected_torches(world, selection)}
     subjects = _selected_subjects(selection, world)
-    policies = selected_policies(selection)
-    cells: list[PlannedCell] = []
-    notes = list(heading.notes)
+    checks = _checks_by_library(subjects, selected_policies(selection), world.catalogue)
+    found: dict[str, PlannedCell] = {}
+    notes = [*heading.notes, *(note for torch in torches.values() for note in torch.notes)]
     for version in run_order(list(torches)):
         for subject in subjects:
-            cell = _cell(subject, torches[version], policies, world)
+            cell = _cell(subject, torches[version], checks[subject.library.name], world)
             if cell is None:
                 name = subject.library.name
                 notes.append(f"No Python has wheels of both torch {version} and {name}: no cell.")
-            elif cell.checks and cell.id not in {other.id for other in cells}:
-                cells.append(cell)
-    chosen = matching(cells, selection.cell)
+            elif cell.checks:
+                found.setdefault(cell.id, cell)
+    chosen = matching(list(found.values()), selection.cell)
+    torches_of = {cell.torch for cell in chosen}
     return Plan(
         run=heading.run,
         frozen_at=heading.frozen_at,
         edition=heading.edition,
         selection=selection,
-        torch=tuple(t for t in torches if not selection.cell or t in {c.torch for c in chosen}),
+        torch=tuple(t for t in torches if not selection.cell or t in torches_of),
         cells=chosen,
         notes=tuple(notes),
         backend=heading.backend,
@@ -287,11 +306,7 @@ def _torches(world: World) -> list[Release]:
     torches = newest_patches(_known("torch", world), axes.TORCH_FLOOR)
     if world.nightlies is None:
         return torches
-    newest = [release for release in world.nightlies.of("torch") if release.pythons][-1:]
-    # The build is pinned by its date; which variant of it, the index of the backend says.
-    return torches + [
-        dataclasses.replace(release, version=Version(release.version).public) for release in newest
-    ]
+    return [*torches, *nightly.newest(world.nightlies, torches[-1])]
 
 
 def _known(project: str, world: World) -> tuple[Release, ...]:
@@ -306,15 +321,28 @@ def _known(project: str, world: World) -> tuple[Release, ...]:
     return found
 
 
-def _selected_torches(torches: list[Release], selection: Selection) -> list[Release]:
+def _selected_torches(world: World, selection: Selection) -> list[Release]:
+    torches = _torches(world)
     if not selection.torch:
         return torches
-    named = {name: [t for t in torches if _is_named(t.version, name)] for name in selection.torch}
-    for name, found in named.items():
-        if not found:
+    found: list[Release] = []
+    for name in selection.torch:
+        named = [t for t in torches if _is_named(t.version, name)] or _any_torch(name, world)
+        if not named:
             kind = "torch version"
             raise unknown_name(kind, name, [release.version for release in torches])
-    return [t for t in torches if any(t in found for found in named.values())]
+        found += named
+    return sorted({t.version: t for t in found}.values(), key=lambda t: Version(t.version))
+
+
+def _any_torch(name: str, world: World) -> list[Release]:
+    """Return the release of a version that is no minor's newest, or of another night."""
+    found: list[Release] = [t for t in _known("torch", world) if t.version == name]
+    if world.nightlies and not found:
+        built = nightly.builds(world.nightlies)
+        named = [t for t in built if Version(t.version).public == name][-1:]
+        found += [nightly.with_pairs(world.nightlies, build) for build in named]
+    return found
 
 
 def _is_named(version: str, name: str) -> bool:
@@ -344,6 +372,7 @@ def _selected_subjects(selection: Selection, world: World) -> list[_Subject]:
         row = axes.library(name.partition("==")[0])
         found = list(_subjects(row, world))
         kept = [subject for subject in found if name in (row.name, subject.name)]
+        kept = kept or _unlisted(row, name, world)
         if not kept:
             kind = "library version"
             raise unknown_name(kind, name, [subject.name for subject in found])
@@ -356,15 +385,35 @@ def _subjects(row: Library, world: World) -> Iterator[_Subject]:
         yield _Subject(row, Swept("", "paired with torch"), None)
         return
     known = _known(row.name, world)
+    released = {release.version: release for release in known}
     for swept in _reachable(row, world):
         name = known[-1].version if swept.version == axes.NEWEST else swept.version
-        release = next((release for release in known if release.version == name), None)
+        release = released.get(name)
         # A version that the index lost is planned all the same: its cell says so, in uv's words.
-        release = world.releases.described(row.name, release) if release else Release(name)
-        if row.source_only:
-            # Its old wheels do not matter: the source is built for the cell's own Python.
-            release = dataclasses.replace(release, pythons=None)
-        yield _Subject(row, swept, release)
+        yield _Subject(row, swept, _described(row, release, world) if release else Release(name))
+
+
+def _described(row: Library, release: Release, world: World) -> Release:
+    found = world.releases.described(row.name, release)
+    # Where its source is built for the cell's own Python, its old wheels do not matter.
+    return dataclasses.replace(found, pythons=None) if row.source_only else found
+
+
+def _unlisted(row: Library, name: str, world: World) -> list[_Subject]:
+    """Return a version that is not swept, with what the nearest older one that is needs beside."""
+    known = () if row.paired else world.releases.of(row.name)
+    release = next((each for each in known if f"{row.name}=={each.version}" == name), None)
+    return [_like_the_nearest(row, release, world)] if release else []
+
+
+def _like_the_nearest(row: Library, release: Release, world: World) -> _Subject:
+    swept = [(each.release.version, each.swept) for each in _subjects(row, world) if each.release]
+    listed = [(Version(version), each) for version, each in swept if not each.requirement]
+    listed.sort(key=lambda pair: pair[0])
+    older = [each for version, each in listed if version <= Version(release.version)]
+    nearest = (older[-1:] or [listed[0][1]])[0]
+    asked = dataclasses.replace(nearest, version=release.version, why=NAMED)
+    return _Subject(row, asked, _described(row, release, world))
 
 
 def _reachable(row: Library, world: World) -> Iterator[Swept]:
@@ -375,10 +424,13 @@ def _reachable(row: Library, world: World) -> Iterator[Swept]:
             yield swept.at(commit)
 
 
-def _paired_release(library: Library, torch: str, world: World) -> Release:
-    specifier = SpecifierSet(pairing.SPECIFIERS[library.name](torch) or "")
+def _paired_release(library: Library, torch: Release, world: World) -> Release:
+    pinned = dict(torch.pairs).get(library.name)
+    if pinned:
+        return Release(pinned)
+    specifier = SpecifierSet(pairing.SPECIFIERS[library.name](torch.version) or "")
     found = [r for r in world.releases.of(library.name) if specifier.contains(r.version)]
-    return found[-1] if found else Release(torch)
+    return found[-1] if found else Release(torch.version)
 
 
 def selected_policies(selection: Selection) -> tuple[str, ...]:
@@ -391,10 +443,10 @@ def selected_policies(selection: Selection) -> tuple[str, ...]:
 
 
 def _cell(
-    subject: _Subject, torch: Release, policies: tuple[str, ...], world: World
+    subject: _Subject, torch: Release, checks: tuple[PlannedCheck, ...], world: World
 ) -> PlannedCell | None:
     row, swept = subject.library, subject.swept
-    release = subject.release or _paired_release(row, torch.version, world)
+    release = subject.release or _paired_release(row, torch, world)
     if swept.pythons:
         row = dataclasses.replace(row, pythons=swept.pythons)
     python = choose_python(row, torch, release, world.has_python)
@@ -411,24 +463,34 @@ def _cell(
         beside=swept.beside,
         adapter=row.adapter,
         why=f"{swept.why}; {why_python}",
-        requirements=requirements(row, swept, release.version, torch.version),
+        requirements=requirements(row, swept, release.version, torch.version, torch.pairs),
         excludes=_named((*row.excludes, *swept.excludes)),
-        constraints=pairing.constraints(torch.version),
-        checks=tuple(_checks(row, policies, world.catalogue)),
+        constraints=pairing.constraints(torch.version, torch.pairs),
+        checks=checks,
+        unsolved=torch.unsolved,
     )
 
 
-def requirements(row: Library, swept: Swept, version: str, torch: str) -> tuple[str, ...]:
+def requirements(
+    row: Library, swept: Swept, version: str, torch: str, pairs: pairing.Pins = ()
+) -> tuple[str, ...]:
     """Return what a cell installs: torch, the library, its pairs and its companions."""
     library = swept.requirement or f"{row.name}=={version}"
     # A library that is torch itself is named once.
     pinned = dict.fromkeys((f"torch=={torch}", library))
     companions = _named((*row.companions, *swept.companions))
-    return (*pinned, *pairing.requirements(row.pairs, torch), *companions)
+    return (*pinned, *pairing.requirements(row.pairs, torch, pairs), *companions)
 
 
 def _named(companions: Iterable[Companion]) -> tuple[str, ...]:
     return tuple(companion.requirement for companion in companions)
+
+
+def _checks_by_library(
+    subjects: Iterable[_Subject], policies: tuple[str, ...], catalogue: Catalogue
+) -> dict[str, tuple[PlannedCheck, ...]]:
+    rows = {subject.library.name: subject.library for subject in subjects}
+    return {name: tuple(_checks(row, policies, catalogue)) for name, row in rows.items()}
 
 
 def _checks(

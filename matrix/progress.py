@@ -85,3 +85,35 @@ def first_line(reason: str | None) -> str:
     """Return a reason's first line behind a colon, or nothing."""
     lines = (reason or "").strip().splitlines()
     return f": {lines[0]}" if lines else ""
+
+
+class Resolving:
+    """Shows how many cells are resolved, where that takes a while; called with each that is."""
+
+    def __init__(self, console: Console) -> None:
+        self._bar = Progress(
+            TextColumn("Resolving what has run before"),
+            BarColumn(),
+            TextColumn("{task.completed}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("cells", total=None)
+
+    def __call__(self, cell: PlannedCell) -> None:
+        """Tell of a cell that is resolved."""
+        del cell
+        self._bar.advance(self._task)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()

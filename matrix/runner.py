@@ -36,7 +36,12 @@ PYTEST_REFUSED = (2, 3, 4, 5)  # interrupted, internal error, wrong usage, no te
 
 @dataclass(frozen=True)
 class CellResult:
-    """How a cell ended. ``outcome`` is ``None`` where its checks say it."""
+    """
+    How a cell ended.
+
+    ``outcome`` is ``None`` where its checks say it. ``parts`` are those of its key, ``carried`` the
+    run in which it ran, if that was another.
+    """
 
     id: str
     outcome: Outcome | None = None
@@ -44,6 +49,8 @@ class CellResult:
     distributions: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     finished: str = ""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    carried: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as cell.json holds it."""
@@ -52,13 +59,23 @@ class CellResult:
         return data
 
 
+def _as_it_is(cell: PlannedCell) -> PlannedCell:
+    return cell
+
+
+def _no_parts(cell: PlannedCell) -> dict[str, str]:  # noqa: ARG001 - the face of Keys.parts
+    return {}
+
+
 @dataclass(frozen=True)
 class Sweep:
     """
     What running a cell takes.
 
     ``files`` are the checkpoints' own; ``slots`` bounds how many cells run while more are built;
-    ``show`` lets a cell's process print on the terminal instead of into its file.
+    ``show`` lets a cell's process print on the terminal instead of into its file. ``memory`` is
+    what a check may take, in bytes. ``locked`` resolves what a cell installs, and ``parts`` says
+    what its result depends on.
     """
 
     folder: RunFolder
@@ -69,35 +86,48 @@ class Sweep:
     files: Files = field(default_factory=dict)
     slots: threading.Semaphore = field(default_factory=threading.Semaphore)
     timeout: float = CELL_TIMEOUT
+    memory: int | None = None
     show: bool = False
+    locked: Callable[[PlannedCell], PlannedCell] = _as_it_is
+    parts: Callable[[PlannedCell], Mapping[str, str]] = _no_parts
 
-    def run_cell(self, cell: PlannedCell) -> CellResult:
-        """Run the checks of a cell that have no record yet, and write down how it ended."""
-        files = self.folder.cell(cell.id)
+    def run_cell(self, cell: PlannedCell, files: CellFolder | None = None) -> CellResult:
+        """
+        Run the checks of a cell that have no record yet, and write down how it ended.
+
+        ``files`` is where, the cell's own folder by default.
+        """
+        files = files or self.folder.cell(cell.id)
         files.path.mkdir(parents=True, exist_ok=True)
+        parts: Mapping[str, str] = {}
         try:
+            cell = self.locked(cell)
+            parts = self.parts(cell)
             files.forget(Outcome.INFRA.value)  # the machine's faults are tried again
+            files.forget_unless(parts)
             # A run killed between a cell's last check and its end has nothing left to ask.
             left = missing(cell, files)
-            result = self._in_environment(cell, files) if left else CellResult(cell.id)
-        except OSError as error:
+            result = self._in_environment(cell, files, parts) if left else CellResult(cell.id)
+        except (OSError, RecordError) as error:
             result = CellResult(cell.id, Outcome.INFRA, str(error))
         finally:
             self.environments.delete(cell)
             shutil.rmtree(files.path / "home", ignore_errors=True)
         finished = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        result = dataclasses.replace(result, finished=finished)
+        result = dataclasses.replace(result, finished=finished, parts=parts)
         write_json(files.result, result.to_dict())
         return result
 
-    def _in_environment(self, cell: PlannedCell, files: CellFolder) -> CellResult:
+    def _in_environment(
+        self, cell: PlannedCell, files: CellFolder, parts: Mapping[str, str]
+    ) -> CellResult:
         started = time.monotonic()
         environment = self.environments.create(cell)
         created = time.monotonic()
         seconds = {"environment": round(created - started, 3)}
         if isinstance(environment, NoEnvironment):
             return CellResult(cell.id, environment.outcome, environment.reason, {}, seconds)
-        asked = self._ask(cell, files)
+        asked = self._ask(cell, files, parts)
         with self.slots:
             started = time.monotonic()
             done = self._run(environment, files)
@@ -105,19 +135,24 @@ class Sweep:
         outcome, reason = self._verdict(cell, files, done, asked)
         return CellResult(cell.id, outcome, reason, environment.distributions, seconds)
 
-    def _ask(self, cell: PlannedCell, files: CellFolder) -> list[PlannedCheck]:
+    def _ask(
+        self, cell: PlannedCell, files: CellFolder, parts: Mapping[str, str]
+    ) -> list[PlannedCheck]:
         asked = missing(cell, files)
         request = {
             "library": cell.opened_by,
             "version": cell.version,
             "checks": [check.to_dict() for check in asked],
             "files": {name: self.files[name] for name in self.files if _asks(cell, name)},
+            "parts": parts,
         }
         write_json(files.request, request)
         return asked
 
     def _run(self, environment: Environment, files: CellFolder) -> Finished:
         command = cell_command(environment.python, self.checks, files, self.edition)
+        if self.memory:
+            command.append(f"--torchcompat-check-memory={self.memory}")
         variables = environment.variables(files.path / "home")
         with files.output.open("a", encoding="utf-8") as output:
             return self.processes.run(
@@ -136,8 +171,10 @@ class Sweep:
             return None, None
         if done.returncode is None:
             return Outcome.TIMEOUT, f"the cell ran out of its {self.timeout:.0f} s"
-        words = last_lines(files.output)
+        words = last_lines(done.output)
         died = f"{_exit(done.returncode)}, with checks left to run"
+        if done.starved:
+            return Outcome.INFRA, f"{died}: the kernel killed for want of memory"
         full = done.returncode not in PYTEST_RAN and DISK.search(words)
         # pytest refused to start, and no library had a part in it: the fault is ours.
         infra = full or (done.returncode in PYTEST_REFUSED and len(left) == len(asked))
@@ -167,9 +204,8 @@ def missing(cell: PlannedCell, files: CellFolder) -> list[PlannedCheck]:
     return [check for check in cell.checks if check.identity not in have]
 
 
-def last_lines(path: Path, count: int = REASON_LINES) -> str:
+def last_lines(text: str, count: int = REASON_LINES) -> str:
     """Return the end of what a process printed."""
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     return "\n".join([line for line in text.splitlines() if line.strip()][-count:])
 
 

@@ -7,6 +7,7 @@ A run's files.
     runs/<run>/cells/<cell>/environment.json  what the cell's process found: torch build, devices
     runs/<run>/cells/<cell>/output.txt        what the cell's process printed
     runs/<run>/cells/<cell>/cell.json         written when the cell is finished
+    runs/<run>/cells/<cell>/tries/2/          the same files of a second try, 3/ of a third
     runs/<run>/stacks/<stack>.json            what the resolver found of a set of packages
     runs/<run>/matrix.json, index.html        the merge and its page
 """
@@ -16,24 +17,30 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from pytest_torchcompat.errors import RecordError
-from pytest_torchcompat.record import Record, read_lines, read_records
+from pytest_torchcompat.record import Record, decoded, read_lines, read_records
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old one or the new one, never a part."""
+    _write(path, (text,))
+
+
+def _write(path: Path, pieces: Iterable[str]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+            file.writelines(pieces)
         temporary.chmod(0o644)  # mkstemp keeps it to its owner; a page is published.
         temporary.replace(path)
     except BaseException:
@@ -43,7 +50,30 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, data: Mapping[str, Any]) -> None:
     """Write plain data as JSON, whole or not at all; a number that is not finite as null."""
-    write_text(path, json.dumps(finite(data), indent=1, allow_nan=False) + "\n")
+    _write(path, _pieces(data))
+
+
+def _pieces(data: Mapping[str, Any]) -> Iterator[str]:
+    """Yield JSON, each item of a list of the top level on a line: a large run is never one text."""
+    start = "{\n"
+    for name, value in data.items():
+        yield f"{start}{json.dumps(name)}: "
+        if value and isinstance(value, (list, tuple)):
+            yield from (
+                f"{',' if place else '['}\n{_json(item)}" for place, item in enumerate(value)
+            )
+            yield "\n]"
+        else:
+            yield _json(value)
+        start = ",\n"
+    yield "\n}\n" if data else "{}\n"
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        return json.dumps(finite(value), allow_nan=False)
 
 
 def finite(data: Any) -> Any:
@@ -60,7 +90,7 @@ def finite(data: Any) -> Any:
 def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object; raises ``RecordError`` where it is none."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = decoded(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         message = f"{path} is not there; name a folder under runs/ that a sweep wrote"
         raise RecordError(message) from error
@@ -115,6 +145,20 @@ class CellFolder:
         if len(kept) < len(lines):
             write_text(self.checks, "".join(json.dumps(line) + "\n" for line in kept))
 
+    def forget_unless(self, parts: Mapping[str, str]) -> None:
+        """Delete the finished checks that were asked for when a result depended on other things."""
+        if self.request.exists() and read_json(self.request).get("parts", parts) != parts:
+            self.checks.unlink(missing_ok=True)
+
+    def again(self, number: int) -> CellFolder:
+        """Return the files of a further try; the second has number 2."""
+        return CellFolder(self.path / "tries" / str(number))
+
+    def tries(self) -> list[CellFolder]:
+        """Return what running it again left, the oldest first; its own folder is the first try."""
+        found = [path for path in (self.path / "tries").glob("*") if path.name.isdigit()]
+        return [CellFolder(path) for path in sorted(found, key=lambda path: int(path.name))]
+
     def read_result(self) -> dict[str, Any] | None:
         """Return how the cell ended, or ``None`` where it has not."""
         return read_json(self.result) if self.result.exists() else None
@@ -152,18 +196,35 @@ class RunFolder:
 
 def runs(root: Path) -> Iterator[RunFolder]:
     """Yield the runs in a folder, newest first."""
-    for plan in sorted(root.glob("*/plan.json"), reverse=True):
+    plans = root.glob("*/plan.json")
+    for plan in sorted(plans, key=lambda path: in_order(path.parent.name), reverse=True):
         yield RunFolder(plan.parent)
 
 
+_NAME = re.compile(r"(\d{4}-\d\d-\d\dT\d{4})(?:-(\d+))?")
+
+
+def in_order(run: str) -> tuple[str, int]:
+    """Return what names of runs are sorted by: the tenth of a minute comes after its second."""
+    found = _NAME.fullmatch(run)
+    return (found[1], int(found[2] or 1)) if found else (run, 1)
+
+
 def new_run(root: Path, stamp: str) -> RunFolder:
-    """Make the folder of a new run, named by its time; a second in one minute gets a number."""
+    """
+    Make the folder of a new run, named by its time; a second in one minute gets a number.
+
+    So does one after a run of the future: the clock was set back, and the names of runs stay in
+    the order in which they were made.
+    """
     root.mkdir(parents=True, exist_ok=True)
-    for name in (stamp, *(f"{stamp}-{number}" for number in range(2, 100))):
+    there = [in_order(path.name) for path in root.iterdir() if _NAME.fullmatch(path.name)]
+    stamp, last = max([(stamp, 0), *there])
+    for number in count(last + 1):
+        folder = root / (stamp if number == 1 else f"{stamp}-{number}")
         try:
-            (root / name).mkdir()
+            folder.mkdir()
         except FileExistsError:
             continue
-        return RunFolder(root / name)
-    message = f"{root} holds too many runs of {stamp}; delete some"
-    raise RecordError(message)
+        break
+    return RunFolder(folder)

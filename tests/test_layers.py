@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 # Ground floor first. A package is one floor; inside it, the modules are checked for cycles alone.
 PLUGIN_FLOORS = (
-    "display errors outcome pairing",
+    "display errors machine outcome pairing reaping",
     "record",
     "audit scan",
     "allowlist_code checkpoints convert",
@@ -21,13 +21,15 @@ PLUGIN_FLOORS = (
     "commands plugin",
 )
 MATRIX_FLOORS = (
-    "axes byte_code claims interpreters processes releases store upstream verdicts versions",
+    "axes byte_code claims guard interpreters intact pages processes releases store tallies upstream verdicts versions",
     "causes retirement stacks",
-    "claims_data page plan stacks_data",
-    "environments disk files outside",
+    "claims_data holding page plan stacks_data",
+    "disk files outside resolution",
+    "environments keys",
     "runner compare replicas",
-    "diff progress recommend",
-    "questions",
+    "carry diff history progress recommend",
+    "engine questions",
+    "bisect sweeping",
     "__main__",
 )
 

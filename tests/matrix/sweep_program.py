@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
@@ -26,8 +27,24 @@ class ThisEnvironment:
         """Leave this Python as it is."""
 
 
+class NoIndex:
+    """Take each cell as resolved, its requirements being what is here."""
+
+    def __init__(self, *_):
+        """Need no index."""
+
+    def locked(self, cells, told):
+        """Return them as they are."""
+        return [self.lock(cell) for cell in cells]
+
+    def lock(self, cell):
+        """Return a cell whose lock is what it requires."""
+        return dataclasses.replace(cell, lock=("torch==2.5.1", *cell.requirements))
+
+
 if __name__ == "__main__":
     command.UvEnvironments = ThisEnvironment
+    command.Resolver = NoIndex
     command.WORK = Path(sys.argv[1])
     command.CHECKS = Path(__file__).parent / "stub_checks"
     sys.exit(command.main(sys.argv[2:]))

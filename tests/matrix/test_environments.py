@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from matrix.environments import Environment, Settings, UvEnvironments, installed
+from matrix.environments import Environment, UvEnvironments, installed
 from matrix.processes import Finished, Processes
 from matrix.releases import IndexReleases
+from matrix.resolution import Settings
 from matrix.verdicts import BuildError, NoEnvironment, classify, trimmed
 from pytest_torchcompat.outcome import Outcome
 
@@ -201,7 +202,7 @@ def test_a_full_disk_is_no_missing_interpreter(environments, cell, monkeypatch):
     full = Finished(
         2, "error: Failed to create virtual environment\n  cause: No space left on device"
     )
-    monkeypatch.setattr(environments.processes, "run", lambda _: full)
+    monkeypatch.setattr(environments.processes, "run", lambda _, **__: full)
     assert environments.create(cell()).outcome is Outcome.INFRA
 
 

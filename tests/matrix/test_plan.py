@@ -207,7 +207,7 @@ def test_a_selection_narrows_the_plan(world, selection, count):
 @pytest.mark.parametrize(
     ("selection", "sentence"),
     [
-        (Selection(torch=("2.5.0",)), r"'2.5.0' is not a known torch version.*2.5.1, 2.6.0"),
+        (Selection(torch=("2.5.9",)), r"'2.5.9' is not a known torch version.*2.5.1, 2.6.0"),
         (Selection(library=("fairsec",)), r"not a known library.*Did you mean 'fairseq'\?"),
         (
             Selection(library=("ultralytics==8.2.65",)),

@@ -162,6 +162,7 @@ def test_only_the_checks_without_a_record_are_asked_for(folder, stub_cell):
         "version": "8.1.0",
         "checks": [{"checkpoint": "works", "policy": "stock", "use": "forward"}],
         "files": {},
+        "parts": {},
     }
 
 
@@ -239,11 +240,9 @@ def test_there_is_at_least_one_worker():
     assert default_jobs() >= 1
 
 
-def test_the_end_of_an_output_is_its_last_lines_with_words(tmp_path):
-    path = tmp_path / "output.txt"
-    path.write_text("one\n\ntwo\n  \nthree\n")
-    assert last_lines(path, 2) == "two\nthree"
-    assert last_lines(tmp_path / "none") == ""
+def test_the_end_of_an_output_is_its_last_lines_with_words():
+    assert last_lines("one\n\ntwo\n  \nthree\n", 2) == "two\nthree"
+    assert last_lines("") == ""
 
 
 @pytest.fixture

@@ -287,7 +287,7 @@ def cells_planned(planned_cell, make_plan_of, monkeypatch):
 def listed(capsys, *words):
     assert command.main(["plan", *words]) == 0
     lines = capsys.readouterr().out.splitlines()
-    return [line.split()[0] for line in lines if line[50:].startswith("stack ")]
+    return [line.split()[0] for line in lines if line[50:].strip().startswith("stack ")]
 
 
 @pytest.mark.usefixtures("cells_planned")

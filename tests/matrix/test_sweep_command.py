@@ -109,7 +109,7 @@ def test_a_number_of_jobs_is_one_or_more(capsys):
     with pytest.raises(SystemExit) as ended:
         command.main(["run", "--jobs", "0"])
     assert ended.value.code == 2
-    assert "'0' is not a number of cells; give 1 or more" in capsys.readouterr().err
+    assert "'0' is no count; give 1 or more" in capsys.readouterr().err
 
 
 def test_the_backend_follows_the_machine_where_pytorchs_index_answers(index):

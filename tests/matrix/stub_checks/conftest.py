@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_torchcompat.isolation import die_with_parent
+from pytest_torchcompat.reaping import die_with_parent
 
 
 def pytest_addoption(parser):

@@ -1,0 +1,159 @@
+"""A plan's cells brought to their results: carried over where they are still good, else run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from matrix.carry import Decision, Past, carry_over, decide
+from matrix.environments import UvEnvironments
+from matrix.files import Files, locate_all
+from matrix.keys import Keys
+from matrix.pages import Pages
+from matrix.plan import Plan, PlannedCell
+from matrix.processes import Processes
+from matrix.releases import IndexReleases, endpoint
+from matrix.resolution import Resolver, Settings
+from matrix.runner import CellResult, Sweep, default_jobs, run_cells, to_run
+from matrix.store import RunFolder
+from pytest_torchcompat.checkpoints.rows import catalogue
+
+Finished = Callable[[PlannedCell, CellResult], None]
+Told = Callable[[PlannedCell], object]
+
+
+def _untold(*_: object) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Places:
+    """
+    Where things lie: the work folder, the checkout, the checks that a cell's process runs.
+
+    ``runs`` are the folders of runs whose results may still be good.
+    """
+
+    work: Path
+    project: Path
+    checks: Path
+    runs: tuple[Path, ...] = ()
+
+    @property
+    def probes(self) -> Path:
+        """The runs of single cells, which no page shows."""
+        return self.work / "probes"
+
+    @property
+    def past(self) -> tuple[Path, ...]:
+        """Where results that may still be good are looked for."""
+        return tuple(dict.fromkeys((*self.runs, self.probes)))
+
+
+@dataclass
+class Engine:
+    """
+    Brings the cells of one run to their results.
+
+    The two that are made, what builds environments and what resolves them, ask uv.
+    """
+
+    plan: Plan
+    folder: RunFolder
+    places: Places
+    fresh: bool = False
+    show: bool = False
+    environments: Callable[..., UvEnvironments] = UvEnvironments
+    resolver: Callable[..., Resolver] = Resolver
+    files: Files | None = None
+
+    @cached_property
+    def processes(self) -> Processes:
+        """All processes of the run."""
+        return Processes()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What all environments share."""
+        places = self.places
+        return Settings(places.work, places.project, self.plan.frozen_at, self.plan.backend)
+
+    @cached_property
+    def frozen_at(self) -> datetime:
+        """The date of the run's resolution."""
+        return datetime.fromisoformat(self.plan.frozen_at)
+
+    @cached_property
+    def located(self) -> Files:
+        """The checkpoints' files; asking for them fetches those that are not here."""
+        return locate_all(self.plan, catalogue()) if self.files is None else self.files
+
+    @cached_property
+    def resolving(self) -> Resolver:
+        """What resolves the requirements of cells."""
+        return self.resolver(self.settings, self.processes, Pages(endpoint(), self.frozen_at))
+
+    @cached_property
+    def keys(self) -> Keys:
+        """What tells a cell's key."""
+        return Keys(self.places.project, catalogue(), self.located or None)
+
+    @cached_property
+    def sweep(self) -> Sweep:
+        """What runs a cell; asking for it prepares the environments."""
+        releases = IndexReleases(endpoint(), self.frozen_at)
+        environments = self.environments(self.settings, self.processes, releases)
+        environments.prepare()
+        return Sweep(
+            self.folder,
+            environments,
+            self.processes,
+            self.places.checks,
+            self.plan.edition,
+            self.located,
+            show=self.show,
+            locked=self.resolving.lock,
+            parts=self.keys.parts,
+        )
+
+    def decisions(self, cells: Sequence[PlannedCell], told: Told = _untold) -> list[Decision]:
+        """Return whether each cell has to run; what never ran is not resolved for that."""
+        past = Past(self.places.past, self.folder.path)
+        seen = [cell for cell in cells if not self.fresh and past.has(cell)]
+        locked = {cell.id: cell for cell in self.resolving.locked(seen, told)}
+        resolved = (locked.get(cell.id, cell) for cell in cells)
+        return [decide(cell, self.keys, past, fresh=self.fresh) for cell in resolved]
+
+    def carried(self, decisions: Iterable[Decision]) -> list[PlannedCell]:
+        """Carry over what is still good, and return the cells that have to run."""
+        decisions = list(decisions)
+        for decision in decisions:
+            carry_over(decision, self.folder)
+        return [decision.cell for decision in decisions if decision.earlier is None]
+
+    def run(self, cells: Sequence[PlannedCell], jobs: int, finished: Finished = _untold) -> None:
+        """Run cells; what they leave lies in the run's folder."""
+        if cells:
+            run_cells(self.sweep, cells, jobs, finished)
+
+    def again(self, cells: Sequence[PlannedCell], number: int) -> None:
+        """Run cells once more, each as its try of that number."""
+        for cell in cells:
+            files = self.folder.cell(cell.id).again(number)
+            self.sweep.run_cell(cell, files)
+
+
+def run(plan: Plan, folder: RunFolder, places: Places, *, fresh: bool = False) -> None:
+    """Bring a plan's cells to their results, one at a time where they are few."""
+    engine = Engine(plan, folder, places, fresh)
+    cells = engine.carried(engine.decisions(to_run(plan, folder)))
+    engine.run(cells, min(default_jobs(), len(cells)) or 1)
+
+
+def named(plan: Plan, run: str) -> Plan:
+    """Return a plan with the name of its run's folder."""
+    return dataclasses.replace(plan, run=run)

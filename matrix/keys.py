@@ -1,0 +1,137 @@
+"""
+What a cell's result depends on, each part as a digest: a result is good for as long as they stay.
+
+The parts are its lock, its Python, its checkpoints' rows and files, this project's code that can
+affect it, and the machine's GPUs.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from matrix import axes
+from matrix.files import Files
+from matrix.interpreters import find
+from matrix.plan import PlannedCell, opened
+from matrix.processes import Processes
+from pytest_torchcompat.checkpoints.catalogue import Catalogue, Checkpoint
+from pytest_torchcompat.libraries import Libraries
+
+PACKAGE = "pytest_torchcompat"
+# What no cell's process runs, or what only says how its results are read: a signature that is new
+# is found in old results too. Rows and files of checkpoints are parts of their own.
+WITHOUT_EFFECT = (
+    *("audit", "commands", "convert", "doctor", "diagnosis/signatures"),
+    *("checkpoints/rows", "checkpoints/replicas", "allowlist_code.py"),
+)
+ADAPTERS = "libraries"
+# Of the sweep, what builds a cell's environment and starts its process.
+OF_THE_SWEEP = ("matrix/checks", "matrix/environments.py", "matrix/resolution.py")
+
+
+@dataclass(frozen=True)
+class Keys:
+    """
+    Tells the keys of cells.
+
+    ``files`` are the checkpoints', where they are known already; ``gpus`` names the machine's.
+    """
+
+    project: Path
+    catalogue: Catalogue
+    files: Files | None = None
+    gpus: tuple[str, ...] = ()
+
+    def parts(self, cell: PlannedCell) -> dict[str, str]:
+        """
+        Return the parts of a cell's key.
+
+        One that is not known is left out, and a key without its lock is none.
+        """
+        rows = tuple(opened(axes.library(cell.library), self.catalogue))
+        found = {
+            "lock": digest([*cell.lock, cell.unsolved]) if cell.lock or cell.unsolved else "",
+            "Python": python(cell.python),
+            "checkpoints": digest([repr(row) for row in rows]),
+            "files": self._files(rows),
+            "code": code(self.project, cell.opened_by),
+            "GPUs": digest(self.gpus),
+        }
+        return {name: value for name, value in found.items() if value}
+
+    def _files(self, rows: Iterable[Checkpoint]) -> str:
+        if self.files is None:
+            return ""
+        # Rows that are not planned were not located, and no check of this cell opens them.
+        located = ((row.id, self.files.get(row.id, {})) for row in rows)
+        return digest([f"{name} {at.get('edition')} {at.get('sha256')}" for name, at in located])
+
+
+def digest(lines: Iterable[str]) -> str:
+    """Return the digest of some lines."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+@cache
+def python(version: str) -> str:
+    """Return which build of a Python the machine has; empty where it has none."""
+    found = find(version)
+    if found is None:
+        return ""
+    done = Processes().run([str(found), "-c", "import sys; print(sys.version)"])
+    return digest([done.output, platform.system(), platform.machine()])
+
+
+@cache
+def code(project: Path, adapter: str) -> str:
+    """Return the digest of the code that affects the cells of an adapter."""
+    found = [path for path in _modules(project) if not _of_another(path, adapter)]
+    return digest(_meaning(path) for path in found)
+
+
+def _modules(project: Path) -> list[Path]:
+    root = project / PACKAGE
+    without = [root / each for each in WITHOUT_EFFECT]
+    found = [path for path in root.rglob("*.py") if not _within(path, without)]
+    for each in (project / name for name in OF_THE_SWEEP):
+        found += each.rglob("*.py") if each.is_dir() else [each]
+    return sorted(found)
+
+
+def _within(path: Path, folders: Iterable[Path]) -> bool:
+    return any(path == folder or folder in path.parents for folder in folders)
+
+
+def _of_another(path: Path, adapter: str) -> bool:
+    """Whether a module is the adapter of another library."""
+    adapters = _adapters()
+    others = set(adapters.values()) - {adapters[adapter]}
+    return path.parent.name == ADAPTERS and path.stem in others
+
+
+@cache
+def _adapters() -> dict[str, str]:
+    """Return the module of each adapter."""
+    return {each.name: type(each).__module__.rpartition(".")[2] for each in Libraries()}
+
+
+@cache
+def _meaning(path: Path) -> str:
+    """Return what a module does: its code, without comments and docstrings."""
+    tree = ast.parse(path.read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
+            node.body = node.body[1:] if ast.get_docstring(node) else node.body
+    return ast.dump(tree)
+
+
+def differing(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Return the parts that differ, of those that both know."""
+    return [name for name in new if name in old and old[name] != new[name]]

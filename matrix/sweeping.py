@@ -1,0 +1,200 @@
+"""A run from its plan to its page, as the terminal sees it."""
+
+# ruff: noqa: T201 - a command line prints
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from matrix import disk
+from matrix.carry import Decision
+from matrix.causes import diagnosed
+from matrix.compare import merge
+from matrix.diff import Diff, Kind, diff
+from matrix.engine import Engine
+from matrix.page.render import render
+from matrix.plan import Plan, PlannedCell
+from matrix.progress import Reporter, Resolving
+from matrix.questions import before
+from matrix.runner import CellResult, default_jobs, to_run
+from matrix.stacks import resolved_beside
+from matrix.store import RunFolder, finite, write_json, write_text
+from matrix.tallies import is_flaky
+from pytest_torchcompat.checkpoints.rows import catalogue
+from pytest_torchcompat.errors import RecordError
+
+# What is a change between two runs only if it is seen twice.
+TO_CONFIRM = (Kind.REGRESSED, Kind.FIXED, Kind.CHANGED)
+SECOND, THIRD = 2, 3
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How a run is asked for: cells at a time, tries of each, the disk however small."""
+
+    jobs: int | None = None
+    repeat: int = 1
+    force: bool = False
+
+
+def swept(engine: Engine, asked: Asked) -> dict[str, Any]:
+    """Carry over what is still good, run the rest, confirm what changed; return the matrix."""
+    left = to_run(engine.plan, engine.folder)
+    decisions = decided(engine, left)
+    cells = engine.carried(decisions)
+    sentence = disk.check(cells, engine.places.work, force=asked.force)
+    print(headline(engine.plan, left), sentence)
+    if len(cells) < len(left):
+        print(carried_over(decisions, len(cells)))
+    if cells:
+        page = shown(engine.folder.page)
+        print(f"Boundary versions first. The page grows as cells finish: {page}")
+    _run(engine, cells, asked.jobs or default_jobs())
+    for number in range(2, asked.repeat + 1):
+        engine.again(cells, number)
+    return _confirmed(engine, publish(engine.plan, engine.folder))
+
+
+def decided(engine: Engine, cells: Sequence[PlannedCell]) -> list[Decision]:
+    """Return whether each cell has to run; what that takes is shown as it goes."""
+    with Resolving(Console()) as resolving:
+        return engine.decisions(cells, resolving)
+
+
+def explained(engine: Engine) -> dict[str, str]:
+    """Return why each cell would run, or that it would not."""
+    decisions = decided(engine, engine.plan.cells)
+    return {each.cell.id: ("" if each.earlier else "runs: ") + each.why for each in decisions}
+
+
+def carried_over(decisions: Sequence[Decision], to_run: int) -> str:
+    """Say how many results are still good, and how old the oldest of them is."""
+    names = [decision.earlier.ran_in for decision in decisions if decision.earlier]
+    rest = f"{to_run} to run" if to_run else "nothing to run"
+    return f"{counted(len(names))} carried over, the oldest from {min(names)}; {rest}."
+
+
+def _run(engine: Engine, cells: Sequence[PlannedCell], jobs: int) -> None:
+    plan, folder = engine.plan, engine.folder
+    beside = resolved_beside(plan.stacks, folder, engine.processes, plan.frozen_at)
+    page = _Page(plan, folder)
+    done = len(plan.cells) - len(cells)
+    with Reporter(Console(), done, len(plan.cells), jobs) as reporter, beside:
+
+        def finished(cell: PlannedCell, result: CellResult) -> None:
+            reporter.finished(cell, result, folder.cell(cell.id).records())
+            page.grow()
+
+        engine.run(cells, jobs, finished)
+
+
+class _Page:
+    """The page of a run that goes on; it takes a tenth of the time at most."""
+
+    def __init__(self, plan: Plan, folder: RunFolder) -> None:
+        self._plan, self._folder = plan, folder
+        self._due = time.monotonic()
+
+    def grow(self) -> None:
+        """Render, unless that was done just before: of a large run it takes seconds."""
+        start = time.monotonic()
+        if start >= self._due:
+            publish(self._plan, self._folder)
+            now = time.monotonic()
+            self._due = now + 9 * (now - start)
+
+
+def publish(plan: Plan, folder: RunFolder) -> dict[str, Any]:
+    """Write a run's matrix.json and its page, and return the matrix."""
+    tolerances = {row.id: row.tolerance for row in catalogue()}
+    matrix: dict[str, Any] = finite(merge(plan, folder, tolerances))
+    write_json(folder.matrix, matrix)
+    write_text(folder.page, render(matrix))
+    return matrix
+
+
+def regressed(folder: RunFolder, matrix: dict[str, Any]) -> int:
+    """Return how many checks regressed since the last complete run of the same selection."""
+    old = _before(folder, matrix)
+    return diff(old[1], matrix).count(Kind.REGRESSED) if old else 0
+
+
+def _before(folder: RunFolder, matrix: dict[str, Any]) -> tuple[Path, dict[str, Any]] | None:
+    try:
+        path, old = before(folder.path, matrix)
+    except RecordError:
+        return None  # The first of its kind: there is nothing that it could differ from.
+    return path, diagnosed(old)
+
+
+def _confirmed(engine: Engine, matrix: dict[str, Any]) -> dict[str, Any]:
+    """
+    Run the cells again whose verdicts differ from those of the last run.
+
+    Where the second try says otherwise than the first, a third decides which is the rarer.
+    """
+    old = _before(engine.folder, matrix)
+    if old is None:
+        return matrix
+    changed = _changed(diff(old[1], matrix), matrix)
+    matrix = _again(engine, changed, SECOND, matrix, f"not what it was in {old[0].name}")
+    return _again(engine, _disagreeing(matrix), THIRD, matrix, "the two tries disagree")
+
+
+def _again(
+    engine: Engine, names: set[str], number: int, matrix: dict[str, Any], why: str
+) -> dict[str, Any]:
+    cells = [cell for cell in engine.plan.cells if cell.id in names]
+    if not cells:
+        return matrix
+    print(f"{counted(len(cells))} to run once more: {why}.")
+    engine.again(cells, number)
+    return publish(engine.plan, engine.folder)
+
+
+def _disagreeing(matrix: dict[str, Any]) -> set[str]:
+    return {
+        cell["id"]
+        for cell in matrix["cells"]
+        if any(is_flaky(check) and _tries(check) < THIRD for check in cell["checks"])
+    }
+
+
+def _changed(found: Diff, matrix: dict[str, Any]) -> set[str]:
+    """Return the cells with a change that was seen once."""
+    carried = {cell["id"] for cell in matrix["cells"] if cell["carried"]}
+    told = [each for group in found.groups if group.kind in TO_CONFIRM for each in group.changes]
+    new = {each.new.cell["id"] for each in told if each.new and _tries(each.new.check) == 1}
+    return new - carried
+
+
+def _tries(check: Any) -> int:
+    return sum((check.get("tally") or {"": 1}).values())
+
+
+def headline(plan: Plan, cells: Sequence[PlannedCell]) -> str:
+    """Return how many cells there are, and of what."""
+    torches = [t for t in plan.torch if "dev" not in t]
+    nightly = [f"nightly {t}" for t in plan.torch if "dev" in t]
+    span = [f"{torches[0]} … {torches[-1]}" if len(torches) > 1 else "".join(torches)]
+    libraries = {cell.library for cell in cells}
+    named = " and ".join(name for name in [*span, *nightly] if name)
+    kinds = "library" if len(libraries) == 1 else "libraries"
+    notes = "".join(f"\n{note}" for note in plan.notes)
+    return f"{counted(len(cells))}: torch {named} x {len(libraries)} {kinds}.{notes}"
+
+
+def shown(path: Path) -> str:
+    """Return a path as it is named from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def counted(cells: int) -> str:
+    """Return a number of cells in words."""
+    return f"{cells} cell" if cells == 1 else f"{cells} cells"
