@@ -106,7 +106,9 @@ def smoke(session: nox.Session) -> None:
 def sweep(session: nox.Session, command: str) -> None:
     """Run a command of the sweep; what it needs is in one group."""
     needs_python(session)
-    session.install(*groups("matrix"))
+    # A cluster of machines is an extra.
+    more = ("dask",) if "dask" in session.posargs else ()
+    session.install(*groups("matrix", *more))
     words = ("python", "-m", "matrix", command, *session.posargs)
     session.run(*words, interrupt_timeout=GRACE, terminate_timeout=GRACE)
 
@@ -115,6 +117,12 @@ def sweep(session: nox.Session, command: str) -> None:
 def matrix(session: nox.Session) -> None:
     """Sweep real environments and write the page; -- --torch 2.5.1 --library ultralytics."""
     sweep(session, "run")
+
+
+@nox.session(default=False)
+def bisect(session: nox.Session) -> None:
+    """Find the version that made the difference; -- ultralytics --torch 2.8.0 --policy stock."""
+    sweep(session, "bisect")
 
 
 @nox.session(default=False)
@@ -133,7 +141,7 @@ def replicas(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure the sweep against its floors and a hand-written one, and pytest's start-up."""
     needs_python(session)
-    session.install(*groups("matrix", "tests"), ".", "nox[uv]>=2025.2.9")
+    session.install(*groups("bench"), ".")
     session.run("python", "-m", "tests.bench", *session.posargs)
 
 

@@ -8,12 +8,14 @@ import json
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from matrix import commands, questions
+from packaging.version import Version
+
+from matrix import bisect, commands, executors, history, merging, questions, shards
 from matrix.compare import RED
 from matrix.engine import Engine, Places
 from matrix.environments import UvEnvironments
@@ -33,6 +35,7 @@ from matrix.sweeping import Asked, counted, explained, headline, publish, regres
 from pytest_torchcompat.checkpoints.fetch import EDITIONS
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import RecordError, TorchcompatError, UnknownNameError
+from pytest_torchcompat.outcome import Outcome
 
 PROJECT = Path(__file__).resolve().parents[1]
 WORK = PROJECT / ".matrix"
@@ -68,11 +71,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_selection(plan)
     plan.add_argument("--json", action="store_true", help="Print the plan as JSON")
     plan.add_argument("--explain", action="store_true", help="Say why each cell would run")
+    plan.add_argument("--save", type=folder_of, metavar="FILE", help="Keep it for run --plan")
+    plan.add_argument("--shards", type=_positive, metavar="N", help="Print at most N parts as jobs")
     _add_runs(plan)
     plan.set_defaults(command=show_plan)
     run = commands.add_parser("run", help="Run the sweep, or go on with the one that was stopped")
     _add_selection(run)
     _add_running(run)
+    executors.add_arguments(run)
+    run.add_argument("--plan", type=folder_of, metavar="FILE", help="A plan that was saved")
+    run.add_argument("--shard", default="", metavar="I/N", help="Only this part of it")
     run.add_argument(
         "--fail-on",
         choices=["any", "regression"],
@@ -94,6 +102,8 @@ def _parser() -> argparse.ArgumentParser:
     cell.add_argument("--edition", choices=EDITIONS, help="Which files; the run's own by default")
     cell.set_defaults(command=run_one)
     questions.add_parsers(commands, RUNS)
+    merging.add_parsers(commands, _united)
+    bisect.add_parser(commands, _places, RUNS)
     replicas = commands.add_parser("replicas", help="Save the shipped replicas anew")
     replicas.add_argument("ids", nargs="*", metavar="ID", help="Only of these rows")
     replicas.set_defaults(command=save_replicas)
@@ -162,6 +172,11 @@ def _new_plan(selection: Selection, edition: str, run: str, stacks: Sequence[Sta
 def show_plan(options: argparse.Namespace) -> int:
     """Print the cells that a run would have."""
     plan = _new_plan(_selection(options), options.edition, "", _stacks(options))
+    if options.save:
+        plan = shards.save(plan, options.save)
+    if options.shards:
+        print(json.dumps(shards.jobs(plan, options.shards)))
+        return 0
     if options.json:
         print(json.dumps(plan.to_dict(), indent=1))
         return 0
@@ -181,7 +196,9 @@ def run_sweep(options: argparse.Namespace) -> int:
     with only_one(WORK):
         plan, folder = _open_run(options)
         asked = Asked(options.jobs, options.repeat, options.force)
-        engine = _engine(plan, folder, fresh=options.fresh or options.repeat > 1)
+        fresh = options.fresh or options.repeat > 1
+        scheduler = executors.scheduler_of(options)
+        engine = _engine(plan, folder, fresh=fresh, scheduler=scheduler)
         with hold(folder):
             try:
                 matrix = swept(engine, asked)
@@ -200,6 +217,8 @@ def _has_failed(fail_on: str | None, folder: RunFolder, matrix: dict[str, Any]) 
 
 
 def _open_run(options: argparse.Namespace) -> tuple[Plan, RunFolder]:
+    if options.plan:
+        return shards.open_run(options.plan, options.shard, options.runs)
     selection, stacks = _selection(options), _stacks(options)
     found = resumable(options.runs, selection, options.edition)
     # A run has its stacks in its plan; those of other files make another run.
@@ -215,8 +234,17 @@ def _open_run(options: argparse.Namespace) -> tuple[Plan, RunFolder]:
     return plan, folder
 
 
+def _places(root: Path) -> Places:
+    return Places(WORK, PROJECT, CHECKS, (root,))
+
+
+def _united(plan: Plan, folder: RunFolder) -> None:
+    """Publish what the parts of a run were united to, and keep its line in the history."""
+    history.write(folder.path.parent, publish(plan, folder))
+
+
 def _engine(plan: Plan, folder: RunFolder, **values: Any) -> Engine:
-    places = Places(WORK, PROJECT, CHECKS, (folder.path.parent,))
+    places = _places(folder.path.parent)
     return Engine(plan, folder, places, environments=UvEnvironments, resolver=Resolver, **values)
 
 
@@ -239,14 +267,18 @@ def _stopped(plan: Plan, folder: RunFolder, root: Path) -> str:
 
 def _is_red(matrix: dict[str, Any]) -> bool:
     red = {outcome.value for outcome in RED}
-    outcomes = {cell["outcome"] for cell in matrix["cells"]}
+    cells = [cell for cell in matrix["cells"] if not _is_no_build_of_a_night(cell)]
+    outcomes = {cell["outcome"] for cell in cells}
     checks = {
-        check["outcome"]
-        for cell in matrix["cells"]
-        for check in cell["checks"]
-        if not check["experiment"]
+        check["outcome"] for cell in cells for check in cell["checks"] if not check["experiment"]
     }
     return bool(red & (outcomes | checks))
+
+
+def _is_no_build_of_a_night(cell: Mapping[str, Any]) -> bool:
+    # It says nothing about a library, and the next night may have one.
+    unavailable = cell["outcome"] == Outcome.UNAVAILABLE.value
+    return unavailable and Version(cell["torch"]).is_devrelease
 
 
 def render_run(options: argparse.Namespace) -> int:
@@ -274,7 +306,7 @@ def _plan_with(options: argparse.Namespace) -> Plan:
     """Return a plan of one cell; raises where the words name none, or several."""
     selection = Selection(cell=(options.cell,), policy=tuple(options.policy))
     policies = selected_policies(selection)
-    for folder in runs(options.runs):
+    for folder in (*runs(options.runs), *runs(WORK / "probes")):
         try:
             plan = read_plan(folder)
             cell = plan.cell(options.cell)

@@ -8,9 +8,11 @@ yesterday. What no signature knows is grouped by its words, less what is about o
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, TypeVar
 
 from matrix import upstream
 from matrix.versions import version_key
@@ -20,6 +22,7 @@ from pytest_torchcompat.diagnosis.failure import (
     NAMES,
     RESOLVE,
     RESOLVER,
+    STOPPED,
     normalised,
     of_check,
 )
@@ -27,11 +30,12 @@ from pytest_torchcompat.diagnosis.grouping import group_of
 from pytest_torchcompat.diagnosis.grouping import normalised as in_general
 from pytest_torchcompat.diagnosis.signature import ALLOW
 from pytest_torchcompat.display import first_line
-from pytest_torchcompat.outcome import Outcome
+from pytest_torchcompat.outcome import WORKING, Outcome
 from pytest_torchcompat.policies import Policy
 
 Cell = Mapping[str, Any]
 Check = Mapping[str, Any]
+Item = TypeVar("Item", bound=Mapping[str, Any])
 
 REFUSED = Outcome.REFUSED.value
 # What is no mistake of a library's.
@@ -44,9 +48,19 @@ def diagnosed(matrix: Mapping[str, Any]) -> dict[str, Any]:
 
     Hundreds of checks fail in one way: each has the key of its diagnosis in ``diagnoses``.
     """
+    cells = [
+        {**cell, "checks": [{**check} for check in cell["checks"]]} for cell in matrix["cells"]
+    ]
+    return marked({**matrix, "cells": cells})
+
+
+def marked(matrix: dict[str, Any]) -> dict[str, Any]:
+    """Write the same into a matrix that is nobody else's: a copy of a large one takes its size."""
     table = _Table()
-    cells = [_diagnosed(cell, table) for cell in matrix["cells"]]
-    return {**matrix, "cells": cells, "diagnoses": table.by_key}
+    for cell in matrix["cells"]:
+        _mark(cell, table)
+    matrix["diagnoses"] = table.by_key
+    return matrix
 
 
 def inlined(matrix: Mapping[str, Any]) -> dict[str, Any]:
@@ -73,17 +87,18 @@ class _Table:
     def __init__(self) -> None:
         self.by_key: dict[str, dict[str, Any]] = {}
         self._keys: dict[Diagnosis, str] = {}
+        self._numbers: Counter[str] = Counter()
 
-    def key(self, failure: Failure | None, policy: str = "") -> str | None:
+    def key(self, failure: Failure, check: Check | None) -> str | None:
         """Return the key of a failure's diagnosis; ``None`` where it has none."""
-        found = diagnose(failure) if failure else None
+        found = diagnose(failure)
         if found is None:
             return None
-        if policy == Policy.ALLOWLISTED.value:
+        if check and check["policy"] == Policy.ALLOWLISTED.value:
             found = _without_allowing(found)
         if found not in self._keys:
-            number = 1 + sum(known.id == found.id for known in self._keys)
-            self._keys[found] = f"{found.id}/{number}"
+            self._numbers[found.id] += 1
+            self._keys[found] = f"{found.id}/{self._numbers[found.id]}"
             self.by_key[self._keys[found]] = found.to_dict()
         return self._keys[found]
 
@@ -94,13 +109,26 @@ def _without_allowing(found: Diagnosis) -> Diagnosis:
     return dataclasses.replace(found, remedies=left)
 
 
-def _diagnosed(cell: Cell, table: _Table) -> dict[str, Any]:
+def _mark(cell: dict[str, Any], table: _Table) -> None:
+    for item in (cell, *cell["checks"]):
+        item["diagnosis"] = None
+    for check, failure in _failures(cell):
+        (check or cell)["diagnosis"] = table.key(failure, check)
+
+
+def _failures(cell: Item) -> Iterator[tuple[Item | None, Failure]]:
+    """Yield what stopped a cell as such, then what stopped its checks."""
+    stopped = [check for check in cell["checks"] if check["outcome"] in STOPPED]
+    if not (stopped or cell["reason"]):
+        return  # as of nearly all; names of distributions need not be normalised
     versions = _versions(cell)
-    checks = [
-        {**check, "diagnosis": table.key(of_check(check, versions), check["policy"])}
-        for check in cell["checks"]
-    ]
-    return {**cell, "diagnosis": table.key(of_cell(cell, versions)), "checks": checks}
+    own = of_cell(cell, versions)
+    if own:
+        yield None, own
+    for check in stopped:
+        failure = of_check(check, versions)
+        if failure:
+            yield check, failure
 
 
 def _versions(cell: Cell) -> Mapping[str, str]:
@@ -124,7 +152,7 @@ def of_cell(cell: Cell, versions: Mapping[str, str]) -> Failure | None:
 
 
 @dataclass(frozen=True)
-class _Case:
+class Case:
     """One check, or one cell as such, that does not work."""
 
     cell: Cell
@@ -149,42 +177,80 @@ def line_of(known: Mapping[str, Any]) -> tuple[str, str]:
 
     A signature that is about any file is a cause for each class that it was met with.
     """
-    return (known["id"], in_general(known["cause"]))
+    return (known["id"], _in_general(known["cause"]))
 
 
-def causes(matrix: Mapping[str, Any]) -> list[dict[str, Any]]:
+_in_general = lru_cache(maxsize=1024)(in_general)
+
+
+def causes(matrix: Mapping[str, Any], found: Sequence[Case] | None = None) -> list[dict[str, Any]]:
     """Return an item for each cause of failures, that of the most cells first."""
-    return _grouped(matrix, [case for case in _cases(matrix) if case.outcome != REFUSED])
+    found = cases(matrix) if found is None else found
+    return _grouped(matrix, [case for case in found if case.outcome != REFUSED])
 
 
-def refusals(matrix: Mapping[str, Any]) -> list[dict[str, Any]]:
+def refusals(
+    matrix: Mapping[str, Any], found: Sequence[Case] | None = None
+) -> list[dict[str, Any]]:
     """Return the same of what policies refused, as they exist to do."""
-    return _grouped(matrix, [case for case in _cases(matrix) if case.outcome == REFUSED])
+    found = cases(matrix) if found is None else found
+    return _grouped(matrix, [case for case in found if case.outcome == REFUSED])
 
 
-def _cases(matrix: Mapping[str, Any]) -> Iterator[_Case]:
-    """Yield what does not work, in the order of the cells; experiments count for nothing."""
+def cases(matrix: Mapping[str, Any]) -> list[Case]:
+    """Return what does not work, in the order of the cells; experiments count for nothing."""
     table = matrix["diagnoses"]
-    for cell in matrix["cells"]:
-        versions = _versions(cell)
-        own = of_cell(cell, versions)
-        if own:
-            yield _Case(cell, None, own, table.get(cell["diagnosis"]))
-        for check in cell["checks"]:
-            failure = None if check["experiment"] else of_check(check, versions)
-            if failure:
-                yield _Case(cell, check, failure, table.get(check["diagnosis"]))
+    return [
+        Case(cell, check, failure, table.get((check or cell)["diagnosis"]))
+        for cell in matrix["cells"]
+        for check, failure in _failures(cell)
+        if not (check and check["experiment"])
+    ]
 
 
-def _grouped(matrix: Mapping[str, Any], cases: Iterable[_Case]) -> list[dict[str, Any]]:
-    groups: dict[tuple[str, str], list[_Case]] = {}
-    for case in cases:
+def _grouped(matrix: Mapping[str, Any], found: Iterable[Case]) -> list[dict[str, Any]]:
+    groups: dict[tuple[str, str], list[Case]] = {}
+    for case in found:
         groups.setdefault(case.group, []).append(case)
-    found = [_cause(matrix, group) for group in groups.values()]
-    return sorted(found, key=lambda item: (-len(item["cells"]), -item["checks"], item["name"]))
+    run = _Run(matrix)
+    items = [_cause(run, group) for group in groups.values()]
+    return sorted(items, key=lambda item: (-len(item["cells"]), -item["checks"], item["name"]))
 
 
-def _cause(matrix: Mapping[str, Any], cases: Sequence[_Case]) -> dict[str, Any]:
+class _Run:
+    """A matrix, and what every cause asks of the whole of it."""
+
+    def __init__(self, matrix: Mapping[str, Any]) -> None:
+        self.matrix = matrix
+
+    @cached_property
+    def swept(self) -> Mapping[str, Sequence[str]]:
+        """The versions of each library, in their order."""
+        found: dict[str, set[str]] = {}
+        for cell in self.matrix["cells"]:
+            found.setdefault(cell["library"], set()).add(cell["version"])
+        return {name: sorted(some, key=version_key) for name, some in found.items()}
+
+    @cached_property
+    def works(self) -> Mapping[tuple[str, ...], Sequence[str]]:
+        """The torch versions on which a check of a library works."""
+        found: dict[tuple[str, ...], list[str]] = {}
+        for cell in self.matrix["cells"]:
+            for check in cell["checks"]:
+                if check["outcome"] in WORKING:
+                    found.setdefault(_same(cell, check), []).append(cell["torch"])
+        return found
+
+
+def _same(cell: Cell, check: Check) -> tuple[str, ...]:
+    """Return what two checks share that differ by torch alone."""
+    return (
+        *(cell[name] for name in ("library", "version", "beside")),
+        *(check[name] for name in ("checkpoint", "use", "policy", "sha256")),
+    )
+
+
+def _cause(run: _Run, cases: Sequence[Case]) -> dict[str, Any]:
     first, cells = cases[0], list({case.cell["id"]: case.cell for case in cases}.values())
     known = first.diagnosis or {"cause": None, "remedies": [], "link": None}
     signature, words = first.group
@@ -196,16 +262,16 @@ def _cause(matrix: Mapping[str, Any], cases: Sequence[_Case]) -> dict[str, Any]:
         "remedies": known["remedies"],
         "link": known["link"],
         "outcomes": [each.value for each in Outcome if each.value in outcomes],
-        "libraries": _libraries(matrix, cells),
-        "torch": span({cell["torch"] for cell in cells}, matrix["torch"]),
+        "libraries": _libraries(run, cells),
+        "torch": span({cell["torch"] for cell in cells}, run.matrix["torch"]),
         "checks": sum(case.check is not None for case in cases),
         "cells": [cell["id"] for cell in cells],
         "example": _example(first),
-        "report": None if signature or outcomes <= _NOBODYS else _report(matrix, first),
+        "report": None if signature or outcomes <= _NOBODYS else _report(run, first),
     }
 
 
-def _example(case: _Case) -> dict[str, Any]:
+def _example(case: Case) -> dict[str, Any]:
     check = case.check or {"checkpoint": "", "use": "", "policy": ""}
     first = case.failure.errors[:1]
     return {
@@ -216,33 +282,18 @@ def _example(case: _Case) -> dict[str, Any]:
     }
 
 
-def _report(matrix: Mapping[str, Any], case: _Case) -> str:
-    works = [] if case.check is None else _works(matrix, case.cell, case.check)
-    where = span(set(works), matrix["torch"]) if works else ""
-    return upstream.report(matrix, case.cell, case.check, case.failure, where)
+def _report(run: _Run, case: Case) -> str:
+    works = run.works.get(_same(case.cell, case.check), ()) if case.check else ()
+    where = span(set(works), run.matrix["torch"]) if works else ""
+    return upstream.report(run.matrix, case.cell, case.check, case.failure, where)
 
 
-def _works(matrix: Mapping[str, Any], cell: Cell, check: Check) -> list[str]:
-    """Return the torch versions on which the same check of the same library works."""
-    same = ("checkpoint", "use", "policy", "sha256")
-    return [
-        other["torch"]
-        for other in matrix["cells"]
-        if all(other[name] == cell[name] for name in ("library", "version", "beside"))
-        for each in other["checks"]
-        if Outcome(each["outcome"]).works and all(each[name] == check[name] for name in same)
-    ]
-
-
-def _libraries(matrix: Mapping[str, Any], cells: Iterable[Cell]) -> dict[str, str]:
+def _libraries(run: _Run, cells: Iterable[Cell]) -> dict[str, str]:
     """Return the versions of each library, as a span of those that the run has."""
     found: dict[str, set[str]] = {}
     for cell in cells:
         found.setdefault(cell["library"], set()).add(cell["version"])
-    swept: dict[str, set[str]] = {}
-    for cell in matrix["cells"]:
-        swept.setdefault(cell["library"], set()).add(cell["version"])
-    return {name: span(some, sorted(swept[name], key=version_key)) for name, some in found.items()}
+    return {name: span(some, run.swept[name]) for name, some in found.items()}
 
 
 def span(some: set[str], every: Iterable[str]) -> str:

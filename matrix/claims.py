@@ -8,10 +8,12 @@ the verdict follows from a run's matrix alone.
 from __future__ import annotations
 
 import fnmatch
+import heapq
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
@@ -85,6 +87,7 @@ class Of:
         )
 
 
+@lru_cache(maxsize=65_536)
 def within(version: str, specifier: str) -> bool:
     """Whether a version is in a span; nothing but a version is in one."""
     if not specifier:
@@ -191,11 +194,35 @@ class Claim:
 
 def judged(claims: Iterable[Claim], cells: Sequence[Cell]) -> list[dict[str, Any]]:
     """Return each claim with its verdict and the evidence of its parts, as matrix.json has them."""
-    return [_judged(claim, cells) for claim in claims]
+    seen = _Seen(cells)
+    return [_judged(claim, seen) for claim in claims]
 
 
-def _judged(claim: Claim, cells: Sequence[Cell]) -> dict[str, Any]:
-    parts = [_of_part(part, cells) for part in claim.parts]
+class _Seen:
+    """A run's cells, and their checks by checkpoint: each part looks at a few of many."""
+
+    def __init__(self, cells: Sequence[Cell]) -> None:
+        self.cells = cells
+        self._checks: dict[str, list[tuple[int, Cell, Check]]] = {}
+        for place, cell in enumerate(cells):
+            for check in cell["checks"]:
+                if check["outcome"] not in SILENT:
+                    self._checks.setdefault(check["checkpoint"], []).append((place, cell, check))
+
+    def checks(self, globs: Iterable[str]) -> Iterator[tuple[Cell, Check]]:
+        """Yield the checks of checkpoints that say something, in the order of the cells."""
+        globs = tuple(globs)
+        named = [
+            found
+            for name, found in self._checks.items()
+            if any(fnmatch.fnmatchcase(name, glob) for glob in globs)
+        ]
+        for _, cell, check in heapq.merge(*named, key=lambda each: each[0]):
+            yield cell, check
+
+
+def _judged(claim: Claim, seen: _Seen) -> dict[str, Any]:
+    parts = [_of_part(part, seen) for part in claim.parts]
     return {
         "id": claim.id,
         "says": claim.says,
@@ -213,15 +240,15 @@ def _of_parts(verdicts: Sequence[str]) -> str:
     return Verdict.HOLDS.value if verdicts else Verdict.UNTESTED.value
 
 
-def _of_part(part: Part, cells: Sequence[Cell]) -> dict[str, Any]:
-    seen: dict[tuple[Any, ...], list[str]] = {}
-    for cell, check in _looked_at(part.of, cells):
+def _of_part(part: Part, seen: _Seen) -> dict[str, Any]:
+    told_by: dict[tuple[Any, ...], list[str]] = {}
+    for cell, check in _looked_at(part.of, seen):
         agrees = _agrees(part, cell, check)
         if agrees is not None:
-            seen.setdefault(_evidence(part, cell, check, agrees), []).append(cell["id"])
+            told_by.setdefault(_evidence(part, cell, check, agrees), []).append(cell["id"])
     names = ("agrees", "checkpoint", "use", "policy", "edition", "outcome", "found")
     # What contradicts comes first: one such check decides.
-    order = sorted(seen.items(), key=lambda item: item[0][0])
+    order = sorted(told_by.items(), key=lambda item: item[0][0])
     evidence = [{**dict(zip(names, key)), "cells": found} for key, found in order]
     told = [Verdict.HOLDS.value if each["agrees"] else Verdict.REFUTED.value for each in evidence]
     return {
@@ -232,16 +259,15 @@ def _of_part(part: Part, cells: Sequence[Cell]) -> dict[str, Any]:
     }
 
 
-def _looked_at(of: Of | None, cells: Sequence[Cell]) -> Iterator[tuple[Cell, Check | None]]:
-    for cell in cells:
-        if of is None or not of.has_cell(cell):
-            continue
-        if not of.checkpoints:
-            yield cell, None
-            continue
-        for check in cell["checks"]:
-            if of.has_check(check) and check["outcome"] not in SILENT:
-                yield cell, check
+def _looked_at(of: Of | None, seen: _Seen) -> Iterator[tuple[Cell, Check | None]]:
+    if of is None:
+        return
+    if not of.checkpoints:
+        yield from ((cell, None) for cell in seen.cells if of.has_cell(cell))
+        return
+    for cell, check in seen.checks(of.checkpoints):
+        if of.has_check(check) and of.has_cell(cell):
+            yield cell, check
 
 
 def _agrees(part: Part, cell: Cell, check: Check | None) -> bool | None:

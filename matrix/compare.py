@@ -87,7 +87,7 @@ def document(
             "schema": SCHEMA,
             "run": plan.run,
             "started": plan.frozen_at,
-            "finished": max(ended) if complete and ended else None,
+            "finished": max([*ended, plan.frozen_at]) if complete else None,
             "complete": complete,
             "frozen_at": plan.frozen_at,
             "edition": plan.edition,
@@ -153,7 +153,8 @@ def _in_plan_order(cell: PlannedCell, records: Sequence[Record], edition: str) -
     """Return a record for each planned check, ``not-run`` where there is none, then any others."""
     have = {record.identity: record for record in records}
     found = [
-        have.pop(check.identity, None) or _not_run(cell, check, edition) for check in cell.checks
+        have.pop(check.identity) if check.identity in have else _not_run(cell, check, edition)
+        for check in cell.checks
     ]
     return found + sorted(have.values(), key=lambda record: record.identity)
 

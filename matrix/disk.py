@@ -3,38 +3,55 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from packaging.version import Version
+
 from matrix import axes
+from matrix.budget import Budget, Machine
 from matrix.interpreters import find
 from matrix.plan import PlannedCell
 from matrix.processes import Processes, uv, uv_cache
 from pytest_torchcompat.errors import TorchcompatError
 
 GB = 10**9
+# Of the libraries in uv's cache, and of the links and folders of an environment.
+GB_OF_A_CELL = 0.5
+# Of uv's cache: a mark of each torch and each library that was fetched for a Python.
+FETCHED = "torchcompat-fetched"
+
+Build = tuple[str, str]
 
 
-def needed_gb(builds: Iterable[tuple[str, str]], here: Iterable[tuple[str, str]] = ()) -> float:
+def needed_gb(builds: Iterable[Build], here: Iterable[Build] = ()) -> float:
     """
     Return the size of the packages of pairs of torch and Python, beside those that are here.
 
     Environments are links into uv's cache and take little themselves. The cache grows by a torch
     build with its NVIDIA packages, and by torch and triton for each further Python of that build.
+    Nightlies are builds for CPUs.
     """
     cached = set(here)
     pairs = set(builds) - cached
-    torches = {torch for torch, _ in pairs} - {torch for torch, _ in cached}
-    further = len(pairs) - len(torches)
-    return len(torches) * axes.GB_PER_TORCH + further * axes.GB_PER_FURTHER_PYTHON
+    nightlies = sum(_is_nightly(torch) for torch, _ in pairs)
+    torches = {torch for torch, _ in pairs if not _is_nightly(torch)} - {t for t, _ in cached}
+    further = len(pairs) - nightlies - len(torches)
+    gpu = len(torches) * axes.GB_PER_TORCH + further * axes.GB_PER_FURTHER_PYTHON
+    return nightlies * axes.GB_PER_CPU_TORCH + gpu
 
 
-def builds_of(cells: Iterable[PlannedCell]) -> set[tuple[str, str]]:
+def _is_nightly(torch: str) -> bool:
+    return Version(torch).is_devrelease
+
+
+def builds_of(cells: Iterable[PlannedCell]) -> set[Build]:
     """Return the pairs of torch and Python that cells install."""
-    return {(cell.torch, cell.python) for cell in cells}
+    return {(cell.torch, cell.python) for cell in cells if not cell.unsolved}
 
 
-def not_cached(builds: Iterable[tuple[str, str]], work: Path) -> set[tuple[str, str]]:
+def not_cached(builds: Iterable[Build], work: Path) -> set[Build]:
     """Return the pairs whose torch uv's cache lacks; uv says what it would download."""
     return {(torch, python) for torch, python in builds if not _is_cached(torch, python, work)}
 
@@ -44,6 +61,9 @@ def _is_cached(torch: str, python: str, work: Path) -> bool:
     if interpreter is None:
         return False
     command = uv("pip", "install", "--dry-run", "--no-deps", "-p", str(interpreter))
+    if _is_nightly(torch):
+        nightlies = axes.NIGHTLY_INDEX.format(backend=axes.NIGHTLY_BACKEND)
+        command += ["--index", nightlies, "--index-strategy", "unsafe-best-match"]
     done = Processes().run([*command, "--target", str(work / "dry-run"), f"torch=={torch}"])
     return done.returncode == 0 and "Would download" not in done.output
 
@@ -77,3 +97,48 @@ def check(cells: Iterable[PlannedCell], work: Path, *, force: bool = False) -> s
         "or go on all the same with --force."
     )
     raise TorchcompatError(message)
+
+
+@dataclass
+class Needs:
+    """
+    The disk that the environments of cells take while a sweep goes on.
+
+    ``cache`` is uv's: it has a mark of each torch that was fetched for a Python.
+    """
+
+    work: Path
+    cache: Path
+    _asked: dict[Build, bool] = field(default_factory=dict)
+
+    def of(self, cell: PlannedCell) -> Callable[[], int]:
+        """
+        Return what says how many bytes a cell's environment takes: less, once uv has its torch.
+
+        Where nothing is marked, uv is asked now, and once.
+        """
+        build = (cell.torch, cell.python)
+        if build not in self._asked and build not in self._marked(cell.torch):
+            self._asked[build] = _is_cached(*build, self.work)
+        return lambda: self._bytes(build)
+
+    def _bytes(self, build: Build) -> int:
+        asked = {each for each, is_here in list(self._asked.items()) if is_here}
+        return int((needed_gb([build], asked | self._marked(build[0])) + GB_OF_A_CELL) * GB)
+
+    def _marked(self, torch: str) -> set[Build]:
+        end = f"-torch{torch}"
+        marks = (self.cache / FETCHED).glob(f"py*{end}")
+        return {(torch, mark.name.removeprefix("py").removesuffix(end)) for mark in marks}
+
+
+def budget_of(
+    work: Path, cache: Path, say: Callable[[str], object], stopped: Callable[[], bool]
+) -> Budget:
+    """Return the budget of this machine's memory and of the disk on which a sweep works."""
+    return Budget(
+        disk=lambda: int(min(_free_gb(work), _free_gb(cache)) * GB),
+        memory=Machine().free_memory,
+        say=say,
+        stopped=stopped,
+    )

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
+from matrix import gpus
+from matrix.assembly import Assembly
+from matrix.budget import default_jobs
 from matrix.carry import Decision, Past, carry_over, decide
 from matrix.environments import UvEnvironments
+from matrix.executors import Task, local, remote, run_cells
 from matrix.files import Files, locate_all
 from matrix.keys import Keys
-from matrix.pages import Pages
 from matrix.plan import Plan, PlannedCell
 from matrix.processes import Processes
-from matrix.releases import IndexReleases, endpoint
 from matrix.resolution import Resolver, Settings
-from matrix.runner import CellResult, Sweep, default_jobs, run_cells, to_run
+from matrix.runner import CellResult, Sweep, to_run
 from matrix.store import RunFolder
 from pytest_torchcompat.checkpoints.rows import catalogue
 
@@ -70,6 +72,8 @@ class Engine:
     environments: Callable[..., UvEnvironments] = UvEnvironments
     resolver: Callable[..., Resolver] = Resolver
     files: Files | None = None
+    scheduler: str = ""
+    say: Callable[[str], object] = print
 
     @cached_property
     def processes(self) -> Processes:
@@ -83,40 +87,31 @@ class Engine:
         return Settings(places.work, places.project, self.plan.frozen_at, self.plan.backend)
 
     @cached_property
-    def frozen_at(self) -> datetime:
-        """The date of the run's resolution."""
-        return datetime.fromisoformat(self.plan.frozen_at)
-
-    @cached_property
     def located(self) -> Files:
         """The checkpoints' files; asking for them fetches those that are not here."""
         return locate_all(self.plan, catalogue()) if self.files is None else self.files
 
     @cached_property
-    def resolving(self) -> Resolver:
-        """What resolves the requirements of cells."""
-        return self.resolver(self.settings, self.processes, Pages(endpoint(), self.frozen_at))
+    def assembly(self) -> Assembly:
+        """What runs cells on this machine."""
+        made = (self.environments, self.resolver)
+        return Assembly(self.settings, self.folder, self.processes, self.say, *made)
 
     @cached_property
     def keys(self) -> Keys:
         """What tells a cell's key."""
-        return Keys(self.places.project, catalogue(), self.located or None)
+        names = tuple(gpu.name for gpu in gpus.of_machine())
+        return Keys(self.places.project, catalogue(), self.located or None, names)
 
     @cached_property
     def sweep(self) -> Sweep:
         """What runs a cell; asking for it prepares the environments."""
-        releases = IndexReleases(endpoint(), self.frozen_at)
-        environments = self.environments(self.settings, self.processes, releases)
-        environments.prepare()
-        return Sweep(
-            self.folder,
-            environments,
-            self.processes,
-            self.places.checks,
-            self.plan.edition,
-            self.located,
+        return dataclasses.replace(
+            self.assembly.sweep,
+            checks=self.places.checks,
+            edition=self.plan.edition,
+            files=self.located,
             show=self.show,
-            locked=self.resolving.lock,
             parts=self.keys.parts,
         )
 
@@ -124,7 +119,7 @@ class Engine:
         """Return whether each cell has to run; what never ran is not resolved for that."""
         past = Past(self.places.past, self.folder.path)
         seen = [cell for cell in cells if not self.fresh and past.has(cell)]
-        locked = {cell.id: cell for cell in self.resolving.locked(seen, told)}
+        locked = {cell.id: cell for cell in self.assembly.resolving.locked(seen, told)}
         resolved = (locked.get(cell.id, cell) for cell in cells)
         return [decide(cell, self.keys, past, fresh=self.fresh) for cell in resolved]
 
@@ -137,14 +132,26 @@ class Engine:
 
     def run(self, cells: Sequence[PlannedCell], jobs: int, finished: Finished = _untold) -> None:
         """Run cells; what they leave lies in the run's folder."""
+        self._run(cells, jobs, finished, 1)
+
+    def _run(
+        self, cells: Sequence[PlannedCell], jobs: int, finished: Finished, number: int
+    ) -> None:
         if cells:
-            run_cells(self.sweep, cells, jobs, finished)
+            task, executor = self._executor(jobs, number)
+            # Resolved here: whichever machine installs them, they are the same.
+            locked = self.assembly.resolving.locked(cells, _untold) if self.scheduler else cells
+            with executor:
+                run_cells(task, locked, executor, finished)
+
+    def _executor(self, jobs: int, number: int) -> tuple[Task, Executor]:
+        if self.scheduler:
+            return remote(self.plan, self.folder, self.places.work, self.scheduler, number)
+        return local(self.sweep, jobs, number)
 
     def again(self, cells: Sequence[PlannedCell], number: int) -> None:
         """Run cells once more, each as its try of that number."""
-        for cell in cells:
-            files = self.folder.cell(cell.id).again(number)
-            self.sweep.run_cell(cell, files)
+        self._run(cells, 1, _untold, number)
 
 
 def run(plan: Plan, folder: RunFolder, places: Places, *, fresh: bool = False) -> None:

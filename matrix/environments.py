@@ -20,12 +20,13 @@ from typing import Protocol
 
 from matrix import axes, byte_code, intact
 from matrix.byte_code import ByteCode
-from matrix.intact import is_wheel
+from matrix.disk import FETCHED
 from matrix.interpreters import find
 from matrix.plan import PlannedCell
 from matrix.processes import Finished, Processes, limited, uv, uv_cache
-from matrix.releases import IndexUnreachableError, Releases
+from matrix.releases import Releases
 from matrix.resolution import Settings, arguments, from_repository
+from matrix.sources import SourceWheels
 from matrix.verdicts import BuildError, NoEnvironment, classify, no_interpreter, trimmed
 from pytest_torchcompat.outcome import Outcome
 
@@ -117,6 +118,9 @@ class UvEnvironments:
         default_factory=lambda: defaultdict(threading.Lock)
     )
 
+    def __post_init__(self) -> None:
+        self._sources = SourceWheels(self.settings, self.releases, self.processes)
+
     def prepare(self) -> None:
         """Build the wheel of this project's plugin, and tidy up; raises ``BuildError``."""
         shutil.rmtree(self.settings.work / "trash", ignore_errors=True)  # of a run that was killed
@@ -135,6 +139,7 @@ class UvEnvironments:
         shutil.rmtree(self.settings.work / "envs", ignore_errors=True)
         shutil.rmtree(self.settings.work / "pycache", ignore_errors=True)
         byte_code.prune(self.settings.work / "byte-code")
+        self._sources.prune()
 
     def create(self, cell: PlannedCell) -> Environment | NoEnvironment:
         """Build a cell's environment."""
@@ -142,16 +147,16 @@ class UvEnvironments:
             return NoEnvironment(Outcome.UNAVAILABLE, cell.unsolved)
         # uv may fetch an interpreter that the machine lacks.
         python = str(find(cell.python) or cell.python)
-        links = self._source_wheel(cell, python) if _source_only(cell) else None
-        if isinstance(links, NoEnvironment):
-            return links
+        wheel = self._sources.wheel(cell, python) if _source_only(cell) else None
+        if isinstance(wheel, NoEnvironment):
+            return wheel
         path = self._path(cell)
         shutil.rmtree(path, ignore_errors=True)
         done = limited(self.processes, "interpreter", uv("venv", "-p", python, str(path)))
         if done.returncode != 0:
             return no_interpreter(cell.python, done.output)
         executable = path / "bin" / "python"
-        done = self._installed(cell, self._install(cell, executable, links))
+        done = self._installed(cell, self._install(cell, executable, wheel))
         if done.returncode != 0:
             return classify(done.output)
         return self._described(cell, executable)
@@ -178,7 +183,7 @@ class UvEnvironments:
         with self._locks["marks"]:
             if self._fetched is None:
                 cache = uv_cache(self.processes) or self.settings.work
-                self._fetched = cache / "torchcompat-fetched"
+                self._fetched = cache / FETCHED
         library = " ".join((f"{cell.library}{cell.version}", cell.beside)).strip()
         fetched = dict.fromkeys((f"torch{cell.torch}", library))
         return [self._fetched / f"py{cell.python}-{name}" for name in fetched]
@@ -233,41 +238,13 @@ class UvEnvironments:
         work, packages = self.settings.work, f"lib/python{cell.python}/site-packages"
         return ByteCode(work / "byte-code", work / "pycache" / cell.id, self._path(cell) / packages)
 
-    def _install(self, cell: PlannedCell, executable: Path, links: Path | None) -> list[str]:
+    def _install(self, cell: PlannedCell, executable: Path, wheel: Path | None) -> list[str]:
         command = uv("pip", "install", "-p", str(executable), *arguments(cell, self.settings))
-        if links:
-            command += ["--find-links", str(links), "--only-binary", cell.library]
+        if wheel:
+            command += ["--find-links", str(wheel.parent), "--only-binary", cell.library]
         # A lock is whole: uv has nothing left to choose.
         wanted = ("--no-deps", *cell.lock) if cell.lock else cell.requirements
         return [*command, *wanted, str(self._plugin)]
-
-    def _source_wheel(self, cell: PlannedCell, python: str) -> Path | NoEnvironment:
-        """Build a library's wheel for a Python, once, and return the folder that holds it."""
-        folder = self.settings.work / "wheels" / f"py{cell.python}"
-        with self._locks[f"{cell.library} {cell.python}"]:
-            built = f"{cell.library}-{cell.version}-*.whl"
-            if any(is_wheel(path) for path in folder.glob(built)):
-                return folder
-            sources = self.settings.work / "sources"
-            sources.mkdir(parents=True, exist_ok=True)
-            try:
-                sdist = self.releases.sdist(cell.library, cell.version, sources)
-            except IndexUnreachableError as error:
-                return NoEnvironment(Outcome.INFRA, str(error))
-            return self._built(sdist, python, folder)
-
-    def _built(self, sdist: Path, python: str, folder: Path) -> Path | NoEnvironment:
-        """Build a wheel beside its folder, so that what is in there is whole."""
-        folder.mkdir(parents=True, exist_ok=True)
-        command = uv("build", "--wheel", "-p", python, "--exclude-newer", self.settings.frozen_at)
-        with tempfile.TemporaryDirectory(dir=self._trash()) as beside:
-            command += ["--out-dir", beside, str(sdist)]
-            done = limited(self.processes, "build", command)
-            if done.returncode != 0:
-                return classify(done.output)
-            for wheel in Path(beside).glob("*.whl"):
-                wheel.replace(folder / wheel.name)
-        return folder
 
 
 def _touch(marks: Iterable[Path]) -> None:

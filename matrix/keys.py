@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import platform
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -34,6 +35,8 @@ WITHOUT_EFFECT = (
 ADAPTERS = "libraries"
 # Of the sweep, what builds a cell's environment and starts its process.
 OF_THE_SWEEP = ("matrix/checks", "matrix/environments.py", "matrix/resolution.py")
+# Python 3.11 counts how deep it is in one number for all threads, and stops where that is off.
+_PARSING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,8 @@ def _adapters() -> dict[str, str]:
 @cache
 def _meaning(path: Path) -> str:
     """Return what a module does: its code, without comments and docstrings."""
-    tree = ast.parse(path.read_bytes())
+    with _PARSING:
+        tree = ast.parse(path.read_bytes())
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
             node.body = node.body[1:] if ast.get_docstring(node) else node.body

@@ -22,6 +22,7 @@ NO_TORCH_INDEX = (
 )
 NO_REPOSITORY = "git can't reach {repository}: no cell for the {library} that is there."
 NO_NIGHTLY = "PyTorch's nightly index can't be reached: no cell for the nightly build."
+EMPTY = "PyTorch's nightly index lists no torch: no cell for the nightly build."
 
 
 def torch_backend(url: str = axes.TORCH_INDEX) -> tuple[str, tuple[str, ...]]:
@@ -43,28 +44,24 @@ def _is_nightly(name: str) -> bool:
 
 
 def nightlies(
-    selection: Selection, frozen_at: datetime, url: str = axes.NIGHTLY_INDEX
+    selection: Selection, frozen_at: datetime, url: str = ""
 ) -> tuple[Releases | None, tuple[str, ...]]:
     """
-    Return the index of nightlies, or the note that it can't be reached.
+    Return the index of nightlies, PyTorch's own by default, or the note that there are none.
 
     Raises ``IndexUnreachableError`` where the nightly was asked for by name.
     """
     if not wants_nightly(selection):
         return None, ()
-    index = IndexReleases(
-        url.format(backend=axes.NIGHTLY_BACKEND),
-        frozen_at,
-        prereleases=True,
-        timeout=PROBE_TIMEOUT,
-    )
+    url = (url or axes.NIGHTLY_INDEX).format(backend=axes.NIGHTLY_BACKEND)
+    index = IndexReleases(url, frozen_at, prereleases=True, timeout=PROBE_TIMEOUT)
     try:
-        index.of("torch")
-    except IndexUnreachableError as error:
-        if selection.torch:
-            raise IndexUnreachableError(NO_NIGHTLY) from error
-        return None, (NO_NIGHTLY,)
-    return index, ()
+        note = "" if index.listed("torch") else EMPTY
+    except IndexUnreachableError:
+        note = NO_NIGHTLY
+    if note and selection.torch:
+        raise IndexUnreachableError(note)
+    return (None, (note,)) if note else (index, ())
 
 
 def commits(

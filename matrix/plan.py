@@ -124,8 +124,8 @@ class Plan:
 
     ``torch`` is the order of the columns. ``backend`` is what uv is told about torch's builds:
     ``auto``, or empty for the builds of the package index. ``notes`` are what a reader of the page
-    has to know about the whole run. ``whole`` are the ids of all cells of the plan that this one is a
-    part of.
+    has to know about the whole run. ``whole`` are the ids of all cells of the plan that this one
+    is a part of.
     """
 
     run: str
@@ -289,6 +289,9 @@ def make_plan(heading: Heading, selection: Selection, world: World) -> Plan:
                 found.setdefault(cell.id, cell)
     chosen = matching(list(found.values()), selection.cell)
     torches_of = {cell.torch for cell in chosen}
+    notes += dict.fromkeys(
+        n for cell in chosen for n in nightly.unpaired(cell.torch, cell.requirements)
+    )
     return Plan(
         run=heading.run,
         frozen_at=heading.frozen_at,
@@ -337,12 +340,11 @@ def _selected_torches(world: World, selection: Selection) -> list[Release]:
 
 def _any_torch(name: str, world: World) -> list[Release]:
     """Return the release of a version that is no minor's newest, or of another night."""
-    found: list[Release] = [t for t in _known("torch", world) if t.version == name]
-    if world.nightlies and not found:
-        built = nightly.builds(world.nightlies)
-        named = [t for t in built if Version(t.version).public == name][-1:]
-        found += [nightly.with_pairs(world.nightlies, build) for build in named]
-    return found
+    known = _known("torch", world)
+    found = [release for release in known if release.version == name]
+    if found or world.nightlies is None:
+        return found
+    return nightly.named(world.nightlies, name, known[-1])
 
 
 def _is_named(version: str, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The commands that ask finished runs: who needs a shim, what to run, what changed."""
+"""The commands that ask finished runs: who needs a shim, what to run, what changed, since when."""
 
 # ruff: noqa: T201 - a command line prints
 from __future__ import annotations
@@ -6,16 +6,19 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from matrix import diff, recommend, retirement
-from matrix.causes import diagnosed
+from matrix import diff, history, recommend, retirement
+from matrix.causes import marked
+from matrix.lean import read_lean
 from matrix.store import RunFolder, read_json, runs
 from pytest_torchcompat.checkpoints.rows import catalogue
-from pytest_torchcompat.errors import RecordError
+from pytest_torchcompat.display import escaped
+from pytest_torchcompat.errors import RecordError, TorchcompatError
 from pytest_torchcompat.shim import SHIMS
 
 FEW = 4  # names that a line of the terminal holds
@@ -29,11 +32,13 @@ def add_parsers(subparsers: Any, default: Path) -> None:
     _add_recommend(advice)
     changes = subparsers.add_parser("diff", help="Say what changed from one run to another")
     _add_diff(changes)
+    nights = subparsers.add_parser("history", help="Say since when each cell works, or does not")
+    _add_history(nights)
     for parser in (shims, advice):
         parser.add_argument(
             "run", nargs="?", type=folder_of, metavar="RUN", help="By default the newest"
         )
-    for parser in (shims, advice, changes):
+    for parser in (shims, advice, changes, nights):
         parser.add_argument("--runs", type=folder_of, default=default, metavar="DIR")
         parser.add_argument("--json", action="store_true", help="Print it as JSON")
 
@@ -71,11 +76,30 @@ def _add_diff(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "new", nargs="?", type=folder_of, metavar="NEW", help="By default the newest run"
     )
+    parser.add_argument(
+        "--nightly",
+        action="store_true",
+        help="Within one run, OLD or else the newest: its nightly torch and the newest final one",
+    )
     parser.add_argument("--markdown", action="store_true", help="Print it for an issue")
     parser.add_argument(
         "--fail-on", choices=["regression"], help="Exit with 1 when a check regressed"
     )
     parser.set_defaults(command=show_diff)
+
+
+def _add_history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "glob",
+        nargs="?",
+        default="",
+        metavar="GLOB",
+        help="Only cells whose name matches, with their checks",
+    )
+    parser.add_argument(
+        "--rebuild", action="store_true", help="Write it anew first, from the runs that are there"
+    )
+    parser.set_defaults(command=show_history)
 
 
 def show_shims(options: argparse.Namespace) -> int:
@@ -130,10 +154,7 @@ def show_recommendation(options: argparse.Namespace) -> int:
 
 def show_diff(options: argparse.Namespace) -> int:
     """Print what changed between two runs; a regression is exit code 1 where that is asked for."""
-    new = options.new or newest(options.runs)
-    newer = _matrix(new)
-    old, older = (options.old, _matrix(options.old)) if options.old else before(new, newer)
-    found = diff.diff(_diagnosed(old, older), _diagnosed(new, newer))
+    found = _of_twins(options) if options.nightly else _of_runs(options)
     if options.json:
         print(json.dumps(found.to_dict(), indent=1))
     elif options.markdown:
@@ -141,6 +162,44 @@ def show_diff(options: argparse.Namespace) -> int:
     else:
         print("\n".join(diff.lines(found)))
     return 1 if options.fail_on and found.count(diff.Kind.REGRESSED) else 0
+
+
+def _of_runs(options: argparse.Namespace) -> diff.Diff:
+    new = options.new or newest(options.runs)
+    newer = _lean(new)
+    old, older = (options.old, _lean(options.old)) if options.old else before(new, newer)
+    return diff.diff(_diagnosed(old, older), _diagnosed(new, newer))
+
+
+def _of_twins(options: argparse.Namespace) -> diff.Diff:
+    if options.new:
+        message = f"--nightly compares within one run, and two are named; leave {options.new} out"
+        raise TorchcompatError(message)
+    folder = options.old or newest(options.runs)
+    return diff.twins(_diagnosed(folder, _lean(folder)))
+
+
+def show_history(options: argparse.Namespace) -> int:
+    """Print since when each cell works, or does not; what can't be read goes to stderr."""
+    problems: list[object] = []
+    if options.rebuild:
+        problems += [e for e in history.rebuild(options.runs) if isinstance(e, Exception)]
+    found = history.read(options.runs)
+    for each in (*problems, *found.unreadable):
+        print(escaped(str(each)), file=sys.stderr)
+    cells = history.trends(found)
+    if not cells:
+        message = (
+            f"{options.runs} has no history yet; a complete `nox -s matrix` writes it, `python -m "
+            "matrix history --rebuild` that of the runs that are there"
+        )
+        raise RecordError(message)
+    cells = history.chosen(cells, options.glob) if options.glob else cells
+    if options.json:
+        print(json.dumps(history.to_dict(found, cells), indent=1))
+    else:
+        print("\n".join(history.lines(found, cells, checks=bool(options.glob))))
+    return 0
 
 
 def newest(root: Path) -> Path:
@@ -156,7 +215,7 @@ def before(run: Path, mine: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     """Return the last complete run before one, of its selection; raises where there is none."""
     for folder in runs(run.parent):
         if folder.path.name < run.name and folder.matrix.exists():
-            other = read_json(folder.matrix)
+            other = read_lean(folder.matrix)
             same = all(other.get(key) == mine.get(key) for key in ("selection", "edition"))
             if same and other.get("complete"):
                 return folder.path, other
@@ -171,9 +230,13 @@ def _matrix(folder: Path) -> dict[str, Any]:
     return read_json(RunFolder(folder).matrix)
 
 
+def _lean(folder: Path) -> dict[str, Any]:
+    return read_lean(RunFolder(folder).matrix)
+
+
 def _diagnosed(folder: Path, matrix: dict[str, Any]) -> dict[str, Any]:
     with _form_of(folder):
-        return diagnosed(matrix)
+        return marked(matrix)
 
 
 @contextlib.contextmanager

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
+from email.message import Message
 from email.parser import HeaderParser
 from functools import cache, lru_cache
 from pathlib import Path
@@ -50,7 +52,9 @@ class Release:
 
     ``pythons`` are those that its wheels for this platform are built for; ``None`` says that it
     does not matter, as for a pure wheel or a source distribution. ``classified`` are the Pythons
-    that its classifiers name, empty where the index does not serve metadata.
+    that its classifiers name, empty where the index does not serve metadata. ``pairs`` are names
+    and versions of what is known to go with it, ``unsolved`` says why it can't be installed here,
+    and ``notes`` are what a reader of the run has to know of it.
     """
 
     version: str
@@ -58,6 +62,9 @@ class Release:
     requires_python: str = ""
     pythons: frozenset[str] | None = None
     classified: frozenset[str] = frozenset()
+    pairs: tuple[tuple[str, str], ...] = ()
+    unsolved: str = ""
+    notes: tuple[str, ...] = ()
 
 
 class Releases(Protocol):
@@ -66,8 +73,14 @@ class Releases(Protocol):
     def of(self, project: str) -> tuple[Release, ...]:
         """Return the final releases of a project that this platform can use, oldest first."""
 
+    def listed(self, project: str) -> tuple[str, ...]:
+        """Return the versions of a project, for whatever platform, oldest first."""
+
     def described(self, project: str, release: Release) -> Release:
         """Return a release with the Pythons that its classifiers name."""
+
+    def requires(self, project: str, release: Release) -> tuple[str, ...]:
+        """Return what a release asks for; nothing where the index does not serve metadata."""
 
     def sdist(self, project: str, version: str, folder: Path) -> Path:
         """Put the source distribution of a version into a folder."""
@@ -108,20 +121,26 @@ class IndexReleases:
         """Return the releases of a project that this platform can use, oldest first."""
         by_version: dict[Version, list[_File]] = {}
         for file in self._files(project):
-            if self._counts(file):
+            if file.is_usable and self._counts(file):
                 by_version.setdefault(file.version, []).append(file)
         return tuple(_release(by_version[version]) for version in sorted(by_version))
 
+    def listed(self, project: str) -> tuple[str, ...]:
+        """Return the versions of a project, for whatever platform, oldest first."""
+        versions = {file.version for file in self._files(project) if self._counts(file)}
+        return tuple(str(version) for version in sorted(versions))
+
     def described(self, project: str, release: Release) -> Release:
         """Return a release with the Pythons that its classifiers name."""
-        wheels = (file for file in self._files(project) if str(file.version) == release.version)
-        wheel = next((file.package for file in wheels if file.is_wheel), None)
-        if wheel is None:
+        if not self._wheels(project, release):
             return release
-        classified = frozenset(self._classifiers(wheel))
-        return Release(
-            release.version, release.uploaded, release.requires_python, release.pythons, classified
-        )
+        named = self._metadata(project, release).get_all("Classifier", [])
+        pythons = (line.removeprefix(PYTHON_CLASSIFIER) for line in named if _is_of_python(line))
+        return replace(release, classified=frozenset(pythons))
+
+    def requires(self, project: str, release: Release) -> tuple[str, ...]:
+        """Return what a release asks for; nothing where the index does not serve metadata."""
+        return tuple(self._metadata(project, release).get_all("Requires-Dist", []))
 
     def sdist(self, project: str, version: str, folder: Path) -> Path:
         """Put the source distribution of a version into a folder and return its path."""
@@ -139,15 +158,17 @@ class IndexReleases:
         final = self._prereleases or not file.version.is_prerelease
         return final and not late and not file.package.is_yanked
 
-    def _classifiers(self, wheel: DistributionPackage) -> Iterator[str]:
-        try:
-            text = self._client.get_package_metadata(wheel, timeout=self._timeout)
-        except (NoMetadataError, NoDigestsError, requests.RequestException):
-            return  # Not every index serves metadata apart from the wheel; nothing is known then.
-        for line in HeaderParser().parsestr(text).get_all("Classifier", []):
-            named = line.removeprefix(PYTHON_CLASSIFIER)
-            if named != line and named.startswith("3."):
-                yield named
+    def _wheels(self, project: str, release: Release) -> list[DistributionPackage]:
+        files = (file for file in self._files(project) if file.is_usable and file.is_wheel)
+        return [file.package for file in files if str(file.version) == release.version]
+
+    def _metadata(self, project: str, release: Release) -> Message:
+        text = ""
+        for wheel in self._wheels(project, release)[:1]:
+            # Not every index serves metadata apart from the wheel; nothing is known then.
+            with suppress(NoMetadataError, NoDigestsError, requests.RequestException):
+                text = self._client.get_package_metadata(wheel, timeout=self._timeout)
+        return HeaderParser().parsestr(text)
 
     def _fetch(self, project: str) -> tuple[_File, ...]:
         with _as_index_error(self._url):
@@ -163,6 +184,10 @@ class IndexReleases:
             dates = _html_dates(response)
         found = (_File.of(package, dates.get(package.url)) for package in page.packages)
         return tuple(file for file in found if file)
+
+
+def _is_of_python(classifier: str) -> bool:
+    return classifier.startswith(f"{PYTHON_CLASSIFIER}3.")
 
 
 class _as_index_error:  # noqa: N801 - reads as the statement that it is
@@ -206,7 +231,7 @@ def _html_dates(response: requests.Response) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _File:
-    """A file of a project page that this platform can use."""
+    """A file of a project page; one for other platforms has an empty set of Pythons."""
 
     package: DistributionPackage
     version: Version
@@ -217,9 +242,13 @@ class _File:
     def is_wheel(self) -> bool:
         return self.package.package_type == "wheel"
 
+    @property
+    def is_usable(self) -> bool:
+        return self.pythons != frozenset()
+
     @classmethod
     def of(cls, package: DistributionPackage, date: str | None) -> _File | None:
-        """Read a file's name; ``None`` for one that can't be used here."""
+        """Read a file's name; ``None`` for one that can't be used anywhere."""
         uploaded = package.upload_time or (datetime.fromisoformat(date) if date else None)
         try:
             version = Version(package.version or "")
@@ -230,7 +259,7 @@ class _File:
             pythons = wheel_pythons(package.filename)
         except (InvalidVersion, ValueError):
             return None  # A name from before the standards; uv passes it over too.
-        return cls(package, version, uploaded, pythons) if pythons != frozenset() else None
+        return cls(package, version, uploaded, pythons)
 
 
 @lru_cache(maxsize=1)

@@ -17,20 +17,25 @@ from pytest_torchcompat.shim import Shim
 
 Cell = Mapping[str, Any]
 Check = Mapping[str, Any]
+Asked = tuple[Cell, list[Check], list[Check]]
 
 RUNS = (*WORKING, Outcome.DEGRADED.value)
+_TELLING = (Policy.ALLOWLISTED.value, Policy.STRICT.value)
 # Where these stand, whoever runs the cell again may learn more.
 OPEN = tuple(each.value for each in (Outcome.TIMEOUT, Outcome.INFRA, Outcome.NOT_RUN))
 
 
 def shims(matrix: Mapping[str, Any], known: Iterable[Shim]) -> list[dict[str, Any]]:
     """Return for each shim the cells that need it, and those that could and do not."""
-    return [_of_shim(matrix, shim) for shim in known]
+    opened_by = [(cell, {check["library"] for check in cell["checks"]}) for cell in matrix["cells"]]
+    return [_of_shim(matrix, shim, opened_by) for shim in known]
 
 
-def _of_shim(matrix: Mapping[str, Any], shim: Shim) -> dict[str, Any]:
+def _of_shim(
+    matrix: Mapping[str, Any], shim: Shim, opened_by: Iterable[tuple[Cell, set[str]]]
+) -> dict[str, Any]:
     found: dict[str, list[str]] = {"needed_by": [], "not_needed_by": [], "open": []}
-    for cell in matrix["cells"]:
+    for cell in (cell for cell, names in opened_by if not names.isdisjoint(shim.libraries)):
         word = _word_on_shim(cell, shim)
         if word:
             found[word].append(cell["id"])
@@ -40,8 +45,8 @@ def _of_shim(matrix: Mapping[str, Any], shim: Shim) -> dict[str, Any]:
 
 def _word_on_shim(cell: Cell, shim: Shim) -> str | None:
     """Return what a cell says of a shim, ``None`` where it has no say."""
-    counted = (check for check in cell["checks"] if not check["experiment"])
-    checks = [check for check in counted if check["library"] in shim.libraries]
+    mine = (check for check in cell["checks"] if check["library"] in shim.libraries)
+    checks = [check for check in mine if not check["experiment"]]
     if any(shim.name in check["shims"] for check in checks):
         return "needed_by"
     if not checks or cell["outcome"] == Outcome.UNAVAILABLE.value:
@@ -67,12 +72,14 @@ def allowlists(matrix: Mapping[str, Any], rows: Iterable[Checkpoint]) -> list[di
 
     Entries of a checkpoint that the same cells need are one item.
     """
-    return [item for row in rows for item in _of_checkpoint(matrix, row)]
+    asked = _asked(matrix["cells"])
+    return [item for row in rows for item in _of_checkpoint(matrix, row, asked.get(row.id, []))]
 
 
-def _of_checkpoint(matrix: Mapping[str, Any], row: Checkpoint) -> Iterator[dict[str, Any]]:
+def _of_checkpoint(
+    matrix: Mapping[str, Any], row: Checkpoint, asked: Sequence[Asked]
+) -> Iterator[dict[str, Any]]:
     groups: dict[tuple[tuple[str, ...], ...], list[str]] = {}
-    asked = list(_asked(matrix["cells"], row.id))
     for name in row.globals:
         found: dict[str, list[str]] = {"needed_by": [], "not_needed_by": [], "open": []}
         for cell, allowlisted, strict in asked:
@@ -85,18 +92,19 @@ def _of_checkpoint(matrix: Mapping[str, Any], row: Checkpoint) -> Iterator[dict[
         yield {"checkpoint": row.id, "globals": names, **_verdict(matrix, found)}
 
 
-def _asked(
-    cells: Iterable[Cell], checkpoint: str
-) -> Iterator[tuple[Cell, list[Check], list[Check]]]:
-    """Yield the cells with a checkpoint, and their checks under the policies that tell."""
+def _asked(cells: Iterable[Cell]) -> Mapping[str, Sequence[Asked]]:
+    """Return by checkpoint the cells with it, and their checks under the policies that tell."""
+    found: dict[str, list[Asked]] = {}
     for cell in cells:
-        checks = [check for check in cell["checks"] if check["checkpoint"] == checkpoint]
-        allowlisted, strict = (
-            [check for check in checks if check["policy"] == policy.value]
-            for policy in (Policy.ALLOWLISTED, Policy.STRICT)
-        )
-        if allowlisted:
-            yield cell, allowlisted, strict
+        told: dict[str, tuple[list[Check], list[Check]]] = {}
+        for check in cell["checks"]:
+            if check["policy"] in _TELLING:
+                both = told.setdefault(check["checkpoint"], ([], []))
+                both[_TELLING.index(check["policy"])].append(check)
+        for checkpoint, (allowlisted, strict) in told.items():
+            if allowlisted:
+                found.setdefault(checkpoint, []).append((cell, allowlisted, strict))
+    return found
 
 
 def _word_on_entry(

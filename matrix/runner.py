@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import functools
 import os
 import shutil
 import signal
@@ -17,10 +18,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from matrix.budget import BYTES_A_JOB, Budget, unlimited
+from matrix.disk import Needs
 from matrix.environments import Environment, Environments
 from matrix.files import Files
+from matrix.gpus import Lease
 from matrix.plan import Plan, PlannedCell, PlannedCheck, Selection
 from matrix.processes import Finished, Processes
+from matrix.retries import Patience
 from matrix.stacks import unresolved
 from matrix.store import CellFolder, RunFolder, read_json, runs, write_json
 from matrix.verdicts import DISK, NoEnvironment
@@ -28,7 +33,6 @@ from pytest_torchcompat.errors import RecordError, TorchcompatError
 from pytest_torchcompat.outcome import Outcome
 
 CELL_TIMEOUT = 1800.0
-BYTES_A_JOB = 4 * 2**30  # torch with a model and two copies of it, forked
 REASON_LINES = 20
 PYTEST_RAN = (0, 1)  # all passed, some failed: either way the records say what
 PYTEST_REFUSED = (2, 3, 4, 5)  # interrupted, internal error, wrong usage, no tests
@@ -74,8 +78,9 @@ class Sweep:
 
     ``files`` are the checkpoints' own; ``slots`` bounds how many cells run while more are built;
     ``show`` lets a cell's process print on the terminal instead of into its file. ``memory`` is
-    what a check may take, in bytes. ``locked`` resolves what a cell installs, and ``parts`` says
-    what its result depends on.
+    what a check may take, in bytes. ``budget`` and ``needs`` say when there is room for a cell,
+    ``lease`` lends it a GPU, and ``patience`` tries the machine's faults again. ``locked`` resolves
+    what a cell installs, and ``parts`` says what its result depends on.
     """
 
     folder: RunFolder
@@ -88,6 +93,10 @@ class Sweep:
     timeout: float = CELL_TIMEOUT
     memory: int | None = None
     show: bool = False
+    budget: Budget = field(default_factory=unlimited)
+    needs: Needs | None = None
+    lease: Lease = field(default_factory=lambda: Lease(()))
+    patience: Patience = field(default_factory=lambda: Patience(()))
     locked: Callable[[PlannedCell], PlannedCell] = _as_it_is
     parts: Callable[[PlannedCell], Mapping[str, str]] = _no_parts
 
@@ -122,18 +131,26 @@ class Sweep:
         self, cell: PlannedCell, files: CellFolder, parts: Mapping[str, str]
     ) -> CellResult:
         started = time.monotonic()
-        environment = self.environments.create(cell)
+        disk = self.needs.of(cell) if self.needs else 0
+        with self.budget.room(disk=disk, who=cell.id):
+            environment = self._created(cell)
         created = time.monotonic()
         seconds = {"environment": round(created - started, 3)}
         if isinstance(environment, NoEnvironment):
             return CellResult(cell.id, environment.outcome, environment.reason, {}, seconds)
         asked = self._ask(cell, files, parts)
-        with self.slots:
+        room = self.budget.room(memory=BYTES_A_JOB, who=cell.id)
+        with self.slots, room, self.lease.gpu(cell.id) as gpu:
             started = time.monotonic()
-            done = self._run(environment, files)
+            done = self._run(environment, files, gpu)
         seconds["run"] = round(time.monotonic() - started, 3)
         outcome, reason = self._verdict(cell, files, done, asked)
         return CellResult(cell.id, outcome, reason, environment.distributions, seconds)
+
+    def _created(self, cell: PlannedCell) -> Environment | NoEnvironment:
+        """Build a cell's environment; the machine's faults are tried again, with patience."""
+        build = functools.partial(self.environments.create, cell)
+        return self.patience.retried(build, _is_infra, self.processes.wait)
 
     def _ask(
         self, cell: PlannedCell, files: CellFolder, parts: Mapping[str, str]
@@ -149,11 +166,11 @@ class Sweep:
         write_json(files.request, request)
         return asked
 
-    def _run(self, environment: Environment, files: CellFolder) -> Finished:
+    def _run(self, environment: Environment, files: CellFolder, gpu: Mapping[str, str]) -> Finished:
         command = cell_command(environment.python, self.checks, files, self.edition)
         if self.memory:
             command.append(f"--torchcompat-check-memory={self.memory}")
-        variables = environment.variables(files.path / "home")
+        variables = {**environment.variables(files.path / "home"), **gpu}
         with files.output.open("a", encoding="utf-8") as output:
             return self.processes.run(
                 command,
@@ -179,6 +196,10 @@ class Sweep:
         # pytest refused to start, and no library had a part in it: the fault is ours.
         infra = full or (done.returncode in PYTEST_REFUSED and len(left) == len(asked))
         return (Outcome.INFRA if infra else Outcome.CRASH), f"{died}\n{words}".strip()
+
+
+def _is_infra(found: Environment | NoEnvironment) -> bool:
+    return isinstance(found, NoEnvironment) and found.outcome is Outcome.INFRA
 
 
 def _asks(cell: PlannedCell, checkpoint: str) -> bool:
@@ -243,6 +264,8 @@ def resumable(root: Path, selection: Selection, edition: str) -> tuple[Plan, Run
             plan = read_plan(folder)
         except RecordError:
             continue  # Of another version of this tool; a new run does not touch it.
+        if plan.whole:
+            continue  # A part: it goes on with its own plan and shard.
         if (plan.selection, plan.edition) == (selection, edition):
             left = unfinished(plan, folder) or unresolved(plan.stacks, folder)
             return (plan, folder) if left else None
@@ -278,18 +301,6 @@ def run_cells(
             sweep.processes.stop()
             pool.shutdown(cancel_futures=True)
             raise
-
-
-def default_jobs() -> int:
-    """Return how many cells this machine can run side by side."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(1, min(_cores(), memory // BYTES_A_JOB))
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager

@@ -156,7 +156,10 @@ class CellFolder:
 
     def tries(self) -> list[CellFolder]:
         """Return what running it again left, the oldest first; its own folder is the first try."""
-        found = [path for path in (self.path / "tries").glob("*") if path.name.isdigit()]
+        folder = self.path / "tries"
+        if not folder.is_dir():  # as of nearly all cells
+            return []
+        found = [path for path in folder.iterdir() if path.name.isdigit()]
         return [CellFolder(path) for path in sorted(found, key=lambda path: int(path.name))]
 
     def read_result(self) -> dict[str, Any] | None:

@@ -11,7 +11,8 @@ from typing import Any
 
 from rich.console import Console
 
-from matrix import disk
+from matrix import disk, history
+from matrix.budget import default_jobs
 from matrix.carry import Decision
 from matrix.causes import diagnosed
 from matrix.compare import merge
@@ -21,7 +22,7 @@ from matrix.page.render import render
 from matrix.plan import Plan, PlannedCell
 from matrix.progress import Reporter, Resolving
 from matrix.questions import before
-from matrix.runner import CellResult, default_jobs, to_run
+from matrix.runner import CellResult, to_run
 from matrix.stacks import resolved_beside
 from matrix.store import RunFolder, finite, write_json, write_text
 from matrix.tallies import is_flaky
@@ -47,7 +48,9 @@ def swept(engine: Engine, asked: Asked) -> dict[str, Any]:
     left = to_run(engine.plan, engine.folder)
     decisions = decided(engine, left)
     cells = engine.carried(decisions)
-    sentence = disk.check(cells, engine.places.work, force=asked.force)
+    # The disks of a cluster are not this one's.
+    force = asked.force or bool(engine.scheduler)
+    sentence = disk.check(cells, engine.places.work, force=force)
     print(headline(engine.plan, left), sentence)
     if len(cells) < len(left):
         print(carried_over(decisions, len(cells)))
@@ -57,7 +60,9 @@ def swept(engine: Engine, asked: Asked) -> dict[str, Any]:
     _run(engine, cells, asked.jobs or default_jobs())
     for number in range(2, asked.repeat + 1):
         engine.again(cells, number)
-    return _confirmed(engine, publish(engine.plan, engine.folder))
+    matrix = _confirmed(engine, publish(engine.plan, engine.folder))
+    history.write(engine.folder.path.parent, matrix)
+    return matrix
 
 
 def decided(engine: Engine, cells: Sequence[PlannedCell]) -> list[Decision]:

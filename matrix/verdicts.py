@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from matrix.processes import NOT_DONE
 from pytest_torchcompat.errors import TorchcompatError
 from pytest_torchcompat.outcome import Outcome
 
@@ -29,6 +30,11 @@ NETWORK = re.compile(
     r"error sending request|client error|dns error|connection (?:refused|reset|closed)"
     r"|operation timed out|request failed after|HTTP status server error|failed to lookup address"
     r"|connection error|retries exceeded"
+    # an answer that was cut off, and one that asks for patience
+    r"|response body error|error reading a body|before message length reached"
+    r"|HTTP status client error \((?:408|429)\b"
+    # ours, of a stage that hung
+    rf"|{NOT_DONE} after \d+ s"
     # git's
     r"|could not resolve (?:host|proxy)|failed to connect to|remote end hung up|rpc failed"
     r"|returned error: 5\d\d",
@@ -63,9 +69,10 @@ def classify(words: str) -> NoEnvironment:
 
 
 def no_interpreter(python: str, words: str) -> NoEnvironment:
-    """Return what the lack of a Python says; only a full disk is the machine's fault."""
+    """Return what the lack of a Python says; a full disk and a hang are the machine's fault."""
     # Where uv could not fetch one either, the cell can't exist here, whatever kept uv from it.
-    outcome = Outcome.INFRA if DISK.search(words) else Outcome.UNAVAILABLE
+    infra = DISK.search(words) or NOT_DONE in words
+    outcome = Outcome.INFRA if infra else Outcome.UNAVAILABLE
     return NoEnvironment(outcome, f"no interpreter for Python {python}: {trimmed(words)}")
 
 

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable
 
-from pytest_torchcompat import shim
+from pytest_torchcompat import machine, shim
 from pytest_torchcompat.checkpoints.catalogue import CheckpointFile
 from pytest_torchcompat.forward import WARM_UP, device_of, fingerprint, measure, synchronised
 from pytest_torchcompat.isolation import Died, Nursery, Result, Returned, Say, TimedOut
@@ -198,8 +198,8 @@ def classify(found: Attempt, policy: Policy, shimmed: bool) -> Outcome:
 _OURS = PolicyRefusedError.__name__
 
 
-def record_of(check: Check, result: Result) -> Record:
-    """Turn what came back from a child into a record."""
+def record_of(check: Check, result: Result, memory: int | None = None) -> Record:
+    """Turn what came back from a child, which was given so much memory, into a record."""
     row = check.file.checkpoint
     base = Record(
         checkpoint=row.id,
@@ -214,8 +214,8 @@ def record_of(check: Check, result: Result) -> Record:
         outcome=Outcome.NOT_RUN,
     )
     if isinstance(result, Returned):
-        return _from_attempt(base, check, result.value)
-    return _from_death(base, result)
+        return _excused(_from_attempt(base, check, result.value), memory)
+    return _excused(_from_death(base, result), memory)
 
 
 def _from_attempt(base: Record, check: Check, found: Attempt) -> Record:
@@ -237,11 +237,28 @@ def _from_attempt(base: Record, check: Check, found: Attempt) -> Record:
     )
 
 
+def _excused(found: Record, memory: int | None) -> Record:
+    """Return a failure for want of memory or disk as the machine's, which it is."""
+    if found.outcome not in (Outcome.FAIL, Outcome.CRASH):
+        return found
+    said = (found.exception, found.message, *found.chain, found.output)
+    words = "\n".join(each for each in said if each)
+    if machine.is_full(words):
+        return found.changed(outcome=Outcome.INFRA)
+    if memory is None or not machine.ran_out(words):
+        return found
+    limit = f"a check may take {machine.in_words(memory)} of memory here, and this one wants more"
+    return found.changed(outcome=Outcome.INFRA, message=f"{limit}: {found.cause}")
+
+
 def _from_death(base: Record, result: Died | TimedOut) -> Record:
     stage = Stage(result.stage) if result.stage else Stage.IMPORT
     if isinstance(result, TimedOut):
         message = f"not done after {result.seconds:.0f} s, and killed"
         outcome = Outcome.TIMEOUT
+    elif result.starved:
+        message = "the machine ran out of memory, and the kernel killed the process"
+        outcome = Outcome.INFRA
     else:
         message = f"the process died: {result.reason}"
         outcome = Outcome.CRASH
@@ -259,11 +276,17 @@ class Attempts:
     """
 
     def __init__(
-        self, library: Library, versions: Mapping[str, str], chosen: str, timeout: float
+        self,
+        library: Library,
+        versions: Mapping[str, str],
+        chosen: str,
+        timeout: float,
+        memory: int | None = None,
     ) -> None:
         self._library = library
         self._shims = shim.that_apply(library.name, versions, chosen)
         self._timeout = timeout
+        self._memory = memory
         self._nurseries: dict[tuple[str, ...], Nursery] = {}
         self._timed: set[str] = set()
 
@@ -320,14 +343,15 @@ class Attempts:
 
     def _nursery(self, names: tuple[str, ...]) -> Nursery:
         if names not in self._nurseries:
-            self._nurseries[names] = Nursery(partial(prepare, self._library, names))
+            preparation = partial(prepare, self._library, names)
+            self._nurseries[names] = Nursery(preparation, memory=self._memory)
         return self._nurseries[names]
 
     def _attempt(self, check: Check, names: tuple[str, ...]) -> Record:
         check = dataclasses.replace(check, shims=names)
         early = tuple(name for name in names if shim.get(name).at_import)
         result = self._nursery(early).run(attempt, check, timeout=self._timeout)
-        return record_of(check, result)
+        return record_of(check, result, self._memory)
 
     def close(self) -> None:
         """End the kept processes."""

@@ -9,23 +9,33 @@ the next. Where there is no fork, each task prepares anew in a spawned process.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import multiprocessing
 import os
 import signal
 import sys
-import tempfile
 import time
 import traceback
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
-from pathlib import Path
+from multiprocessing.connection import Connection, wait
 from typing import Any, Callable, Union, cast
 
-TAIL = 8000  # characters of a dead child's output that are kept
-_PR_SET_PDEATHSIG = 1
+from pytest_torchcompat import machine
+from pytest_torchcompat.reaping import (
+    adopt_orphans,
+    below,
+    die_with_parent,
+    has_children,
+    kill_below,
+    kill_group,
+    lead_session,
+)
+
+TAIL = 8000  # bytes of a child's output that are kept: its last
+_CHUNK = 2**16
+_GOES = 5.0  # seconds in which a killed process is gone
 
 
 @dataclass(frozen=True)
@@ -38,11 +48,16 @@ class Returned:
 
 @dataclass(frozen=True)
 class Died:
-    """The process ended without an answer: by a signal (negative) or an exit code."""
+    """
+    The process ended without an answer: by a signal (negative) or an exit code.
+
+    ``starved`` says that the kernel killed for want of memory when it did.
+    """
 
     exitcode: int
     stage: str | None
     output: str
+    starved: bool = False
 
     @property
     def reason(self) -> str:
@@ -73,10 +88,17 @@ class Nursery:
 
     ``prepare`` and the tasks are functions importable by name; they and their arguments travel as
     pickles. A task is called with ``say`` as its first argument, to tell the stage that it is at.
+    ``memory`` bounds what each may allocate, in bytes.
     """
 
-    def __init__(self, prepare: Callable[[], Any], start_method: str | None = None) -> None:
+    def __init__(
+        self,
+        prepare: Callable[[], Any],
+        start_method: str | None = None,
+        memory: int | None = None,
+    ) -> None:
         self._prepare = prepare
+        self._memory = memory
         self._method = start_method or default_start_method()
         self._process: _Process | None = None
         self._unprepared: Result | None = None
@@ -100,7 +122,7 @@ class Nursery:
         """Start a process; a preparation that died or hung once is not tried for each task."""
         if self._unprepared is not None:
             return None
-        self._process = _Process(_serve, self._prepare, context="fork")
+        self._process = _Process(_serve, self._prepare, context="fork", memory=self._memory)
         ready = self._process.answer(deadline, timeout)
         if not isinstance(ready, Returned):
             self._unprepared = ready
@@ -108,7 +130,8 @@ class Nursery:
         return self._process
 
     def _run_spawned(self, task: Callable[..., Any], args: Any, timeout: float) -> Result:
-        process = _Process(_spawned, self._prepare, task, args, context="spawn")
+        tasks = (self._prepare, task, args)
+        process = _Process(_spawned, *tasks, context="spawn", memory=self._memory)
         try:
             return process.answer(time.monotonic() + timeout, timeout)
         finally:
@@ -134,17 +157,21 @@ def default_start_method() -> str:
 
 
 class _Process:
-    """A child with a pipe to it and a file that keeps what it prints."""
+    """A child with a pipe to it, and a pipe for what it prints, of which the end is kept."""
 
-    def __init__(self, target: Callable[..., Any], *args: Any, context: str) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="torchcompat-")
-        self._output = Path(self._folder.name) / "output.txt"
+    def __init__(
+        self, target: Callable[..., Any], *args: Any, context: str, memory: int | None
+    ) -> None:
+        self._output = bytearray()
         methods = multiprocessing.get_context(context)
         self._conn, theirs = methods.Pipe()
-        arguments = (theirs, str(self._output), target, args)
+        self._printed, printing = _for_output(methods)
+        arguments = (theirs, printing, memory, target, args)
         self._child = methods.Process(target=_child, args=arguments)  # type: ignore[attr-defined]
         self._child.start()
         theirs.close()
+        if printing is not None:
+            printing.close()
         self._group = self._child.pid
 
     def send(self, message: Any) -> None:
@@ -154,7 +181,8 @@ class _Process:
     def answer(self, deadline: float, timeout: float) -> Result:
         """Wait for the end of a task, noting on the way its stages, its group and its value."""
         said: dict[str, Any] = {"stage": None}
-        while self._conn.poll(max(0.0, deadline - time.monotonic())):
+        kills = machine.kills()
+        while self._heard(deadline):
             try:
                 kind, value = self._conn.recv()
             except (EOFError, OSError):
@@ -164,65 +192,92 @@ class _Process:
             if kind == "ended":
                 if value == 0 and "value" in said:
                     return Returned(said["value"], self.output())
-                return Died(value, said["stage"], self.output())
+                starved = value == _KILLED and machine.kills() > kills
+                return Died(value, said["stage"], self.output(), starved)
         return TimedOut(timeout, said["stage"], self.output())
 
+    def _heard(self, deadline: float) -> bool:
+        """Take what is printed until there is a message; false where none comes in time."""
+        while True:
+            sources = [each for each in (self._conn, self._printed) if each is not None]
+            ready = wait(sources, max(0.0, deadline - time.monotonic()))
+            if self._printed in ready:
+                self._take()
+            if self._conn in ready:
+                return True
+            if time.monotonic() >= deadline:
+                return False
+
+    def _take(self) -> None:
+        """Take a chunk of what was printed, and keep the end of all of it."""
+        if self._printed is None:
+            return
+        chunk = os.read(self._printed.fileno(), _CHUNK)
+        self._output += chunk
+        del self._output[:-TAIL]
+        if not chunk:
+            self._printed.close()
+            self._printed = None
+
     def _exitcode(self) -> int:
-        self._child.join(timeout=5)
+        self._child.join(timeout=_GOES)
         code: int | None = self._child.exitcode
         return 0 if code is None else code
 
     def output(self) -> str:
-        if not self._output.exists():
-            return ""
-        with self._output.open("rb") as file:
-            file.seek(max(0, self._output.stat().st_size - TAIL))
-            return file.read().decode("utf-8", "replace")
+        """Return the end of what was printed until now."""
+        left = _MOST_AT_ONCE  # what never stops printing is not waited for
+        while self._printed is not None and left and wait([self._printed], 0):
+            self._take()
+            left -= 1
+        return self._output.decode("utf-8", "replace")
 
     def kill(self) -> None:
+        kill_below(self._child.pid)
         for pid in {self._group, self._child.pid}:
-            _kill_group(pid)
-        self._child.join(timeout=5)
+            kill_group(pid)
+        self._child.join(timeout=_GOES)
         self._conn.close()
-        self._folder.cleanup()
+        if self._printed is not None:
+            self._printed.close()
 
 
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(pid, signal.SIGKILL)
-        else:
-            os.kill(pid, signal.SIGTERM)
+_KILLED = -9
+_MOST_AT_ONCE = 64
 
 
-def _child(conn: Connection, output: str, target: Callable[..., Any], args: Any) -> None:
-    """First lines of a new process: a group of its own, its output in a file."""
-    _lead_group()
+def _for_output(methods: Any) -> tuple[Connection | None, Connection | None]:
+    """Return the two ends of a pipe; on Windows, a standard stream can't be one."""
+    found: tuple[Connection, Connection] = methods.Pipe(duplex=False)
+    return (None, None) if sys.platform == "win32" else found
+
+
+def _child(
+    conn: Connection,
+    printing: Connection | None,
+    memory: int | None,
+    target: Callable[..., Any],
+    args: Any,
+) -> None:
+    """First lines of a new process: a session of its own, its limits, its output into a pipe."""
+    lead_session()
     die_with_parent()
-    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    for stream in (1, 2):
-        os.dup2(descriptor, stream)
+    machine.confine(memory)
+    if printing is not None:
+        for stream in (1, 2):
+            os.dup2(printing.fileno(), stream)
+        printing.close()
     sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115 - lives as long as the process
     sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115 - as above
     faulthandler.enable(file=2)  # pytest's own points at the terminal
     target(conn, *args)
 
 
-def _lead_group() -> None:
-    if hasattr(os, "setsid"):
-        with contextlib.suppress(PermissionError):  # it leads one already
-            os.setsid()
-
-
-def die_with_parent() -> None:
-    """Ask Linux to kill this process when the one that started it dies, however it dies."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def _serve(conn: Connection, prepare: Callable[[], Any]) -> None:
     """Prepare, say so, and fork a child a task until the other end closes."""
+    adopt_orphans()
     prepare()
+    prepared = below(os.getpid())
     conn.send(("value", None))
     conn.send(("ended", 0))
     while True:
@@ -230,22 +285,24 @@ def _serve(conn: Connection, prepare: Callable[[], Any]) -> None:
             task, args = conn.recv()
         except EOFError:
             return
-        _fork(conn, task, args)
+        _fork(conn, task, args, prepared)
 
 
-def _fork(conn: Connection, task: Callable[..., Any], args: Any) -> None:
+def _fork(conn: Connection, task: Callable[..., Any], args: Any, prepared: Collection[int]) -> None:
     _flush()
     with warnings.catch_warnings():
         # Python 3.12 warns of threads; those of numpy and torch are made for a fork.
         warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()
     if pid == 0:
-        _lead_group()
+        lead_session()
         die_with_parent()
         conn.send(("group", os.getpid()))
         os._exit(_perform(conn, task, args))
     _, status = os.waitpid(pid, 0)
-    _kill_group(pid)  # what the task started and left behind
+    kill_group(pid)  # what the task started and left behind, and what left its group
+    if has_children():
+        kill_below(os.getpid(), prepared)
     conn.send(("ended", os.waitstatus_to_exitcode(status)))
 
 
@@ -262,8 +319,12 @@ def _perform(conn: Connection, task: Callable[..., Any], args: Any) -> int:
 
 
 def _spawned(conn: Connection, prepare: Callable[[], Any], task: Any, args: Any) -> None:
+    adopt_orphans()
     prepare()
-    sys.exit(_perform(conn, task, args))
+    code = _perform(conn, task, args)
+    if has_children():
+        kill_below(os.getpid())
+    sys.exit(code)
 
 
 def _flush() -> None:

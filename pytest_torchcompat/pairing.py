@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 from packaging.version import Version
 
@@ -27,7 +28,11 @@ TORCHCODEC_FROM = "2.9"
 # Measured: imported, 5.19 and 5.23 use names that torch 2.5 lacks, and XTTS runs with 4.57.
 TRANSFORMERS_5_FROM = "2.6"
 
+# Names and versions of what is known to go with a build, as the builds of one night do.
+Pins = tuple[tuple[str, str], ...]
 
+
+@lru_cache(maxsize=4096)
 def minor(version: str) -> str:
     """Return ``2.5`` of ``2.5.1``, and ``2.16`` of a nightly of it."""
     parsed = Version(version)
@@ -79,18 +84,29 @@ SPECIFIERS: Mapping[str, Callable[[str], str | None]] = {
 }
 
 
-def requirements(names: Iterable[str], torch: str) -> tuple[str, ...]:
+def specifiers(torch: str, pinned: Pins = ()) -> dict[str, str]:
+    """
+    Return which releases of each package go with a torch version, those that any does left out.
+
+    What is ``pinned`` is known, and follows no rule.
+    """
+    by_rule = {name: specifier(torch) for name, specifier in SPECIFIERS.items()}
+    by_rule.update({name: f"=={version}" for name, version in pinned})
+    return {name: spec for name, spec in by_rule.items() if spec}
+
+
+def requirements(names: Iterable[str], torch: str, pinned: Pins = ()) -> tuple[str, ...]:
     """Return the requirements of packages that are asked for by name beside a torch version."""
     wanted = (name for name in names if name != "torchcodec" or _reads_by_torchcodec(torch))
-    specifiers = {name: SPECIFIERS[name](torch) for name in wanted}
-    return tuple(f"{name}{spec}" for name, spec in specifiers.items() if spec)
+    known = specifiers(torch, pinned)
+    return tuple(f"{name}{known[name]}" for name in wanted if name in known)
 
 
 def _reads_by_torchcodec(torch: str) -> bool:
     return Version(minor(torch)) >= Version(TORCHCODEC_FROM)
 
 
-def constraints(torch: str) -> tuple[str, ...]:
+@lru_cache(maxsize=4096)
+def constraints(torch: str, pinned: Pins = ()) -> tuple[str, ...]:
     """Return the bounds on what goes with a torch version, wherever it is installed."""
-    specifiers = {name: specifier(torch) for name, specifier in SPECIFIERS.items()}
-    return tuple(f"{name}{spec}" for name, spec in specifiers.items() if spec)
+    return tuple(f"{name}{spec}" for name, spec in specifiers(torch, pinned).items())

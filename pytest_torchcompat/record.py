@@ -12,6 +12,7 @@ import dataclasses
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,18 +70,17 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that JSON, a pipe and pytest-xdist can carry."""
-        data = dataclasses.asdict(self)
-        data["outcome"] = self.outcome.value
+        # Not a deep copy: of a large run that is most of the time.
+        data = {"kind": "check", **vars(self), "outcome": self.outcome.value}
         data["stage"] = self.stage.value if self.stage else None
         for name in _TUPLES:
             data[name] = list(data[name])
-        return {"kind": "check", **data}
+        return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], where: str = "record") -> Record:
         """Read plain data back; ``where`` names its place in an error."""
-        known = {f.name for f in dataclasses.fields(cls)}
-        values = {name: value for name, value in data.items() if name in known}
+        values = {name: value for name, value in data.items() if name in _FIELDS}
         for name in ("checkpoint", "edition", "policy", "outcome"):
             _expect(isinstance(values.get(name), str), "a string", values.get(name), where, name)
         _check_types(values, where)
@@ -93,7 +93,7 @@ class Record:
 
     def changed(self, **changes: Any) -> Record:
         """Return a copy with some fields changed."""
-        return dataclasses.replace(self, **changes)
+        return Record(**{**vars(self), **changes})
 
     @property
     def identity(self) -> tuple[str, str, str]:
@@ -124,6 +124,7 @@ class Record:
         return f"{self.exception}: {first}" if self.exception else first
 
 
+_FIELDS = frozenset(field.name for field in dataclasses.fields(Record))
 _TUPLES = ("shims", "chain", "globals", "allowed_by_library", "overridden")
 _STRINGS = ("use", "library", "sha256", "device")
 _OPTIONAL_STRINGS = ("exception", "message", "output")
@@ -179,16 +180,32 @@ def _drop_cut_line(file: BinaryIO) -> None:
     file.truncate(file.read().rfind(b"\n") + 1)
 
 
+def decoded(text: str) -> Any:
+    """Read JSON; of equal names and words there is one, as many records say much the same."""
+    return _DECODER.decode(text)
+
+
+def shared(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON whose names and words are one with those of equal ones."""
+    return {
+        sys.intern(name): sys.intern(value) if type(value) is str else value
+        for name, value in pairs
+    }
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=shared)
+
+
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """
     Yield the objects of a report; a last line cut short by a kill is passed over.
 
     Raises ``RecordError`` for a broken line that is not the last, and for a file of another kind.
     """
-    lines = _text(path).splitlines() if path.exists() else []
+    lines = _text(path).splitlines()
     for number, line in enumerate(lines, start=1):
         try:
-            data = json.loads(line)
+            data = decoded(line)
         except ValueError as error:
             if number == len(lines):
                 return
@@ -203,6 +220,8 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
     except UnicodeDecodeError as error:
         message = f"{path}: not UTF-8 text ({error}); delete the file to start it anew"
         raise RecordError(message) from error

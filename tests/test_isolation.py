@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from pytest_torchcompat.isolation import Died, Nursery, Returned, TimedOut
+from pytest_torchcompat import machine
+from pytest_torchcompat.isolation import TAIL, Died, Nursery, Returned, TimedOut
 
 STATE = {"prepared": 0, "touched": False}
 
@@ -48,10 +49,37 @@ def hang(say):
     signal.pause()
 
 
+def leave_a_session_behind(say):
+    command = [sys.executable, "-c", "import signal; signal.pause()"]
+    return subprocess.Popen(command, start_new_session=True).pid
+
+
+def score(say):
+    with open("/proc/self/oom_score_adj") as file:
+        return int(file.read())
+
+
+def allocate_a_gigabyte(say):
+    bytearray(2**30)
+
+
+def print_much_and_die(say):
+    for _ in range(64):
+        os.write(1, b"x" * 2**20)
+    os.write(1, b"the end")
+    os.abort()
+
+
 def take_too_much_memory(say):
     limit = 512 * 2**20
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     bytearray(2 * limit)
+
+
+def be_killed(say, counter):
+    if counter:
+        counter.write_text("oom_kill 4\n")
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def raise_in_task(say):
@@ -141,6 +169,35 @@ def test_too_much_memory_ends_that_task_alone():
         assert isinstance(nursery.run(look, timeout=60), Returned)
 
 
+def test_a_task_may_allocate_as_much_as_it_is_given_and_no_more():
+    with Nursery(prepare, "fork", memory=2**29) as nursery:
+        result = nursery.run(allocate_a_gigabyte, timeout=60)
+        assert "MemoryError" in result.output
+        assert isinstance(nursery.run(look, timeout=60), Returned)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's scale is Linux's")
+def test_the_kernel_is_asked_to_kill_a_task_before_all_else(nursery):
+    assert nursery.run(score, timeout=60).value == 1000
+
+
+def test_of_a_long_output_the_end_is_kept(nursery):
+    result = nursery.run(print_much_and_die, timeout=60)
+    assert len(result.output) <= TAIL
+    assert "xxthe end" in result.output
+
+
+@pytest.mark.parametrize("rose", [True, False])
+def test_a_kill_while_the_kernel_kills_for_want_of_memory_is_told_apart(
+    tmp_path, monkeypatch, rose
+):
+    counter = tmp_path / "vmstat"
+    counter.write_text("oom_kill 3\n")
+    monkeypatch.setattr(machine.kills, "__defaults__", ((counter,),))
+    with Nursery(prepare, "fork") as nursery:
+        assert nursery.run(be_killed, counter if rose else None, timeout=60).starved is rose
+
+
 def test_a_kill_by_the_system_is_named_with_a_guess():
     assert Died(-signal.SIGKILL, None, "").reason == "signal SIGKILL (out of memory?)"
     assert Died(3, None, "").reason == "exit code 3"
@@ -156,6 +213,11 @@ def test_what_a_task_started_goes_with_it():
     with Nursery(prepare, "fork") as nursery:
         pid = nursery.run(leave_a_child_behind, timeout=60).value
     assert not alive(pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux hands orphans up")
+def test_what_a_task_started_in_a_session_of_its_own_goes_with_it_too(nursery):
+    assert not alive(nursery.run(leave_a_session_behind, timeout=60).value)
 
 
 def test_children_go_when_the_parent_is_killed(tmp_path):

@@ -21,14 +21,15 @@ PLUGIN_FLOORS = (
     "commands plugin",
 )
 MATRIX_FLOORS = (
-    "axes byte_code claims guard interpreters intact pages processes releases store tallies upstream verdicts versions",
-    "causes retirement stacks",
-    "claims_data holding page plan stacks_data",
-    "disk files outside resolution",
-    "environments keys",
+    "axes budget byte_code claims gpus guard interpreters intact nightly pages processes releases "
+    "retries store tallies upstream verdicts versions",
+    "causes lean retirement stacks",
+    "claims_data holding page plan stacks_data whole",
+    "disk files outside resolution shards",
+    "environments keys sources",
     "runner compare replicas",
-    "carry diff history progress recommend",
-    "engine questions",
+    "assembly carry cluster diff executors history jobs progress recommend",
+    "engine merging questions",
     "bisect sweeping",
     "__main__",
 )
@@ -143,6 +144,7 @@ def test_the_sweeps_store_knows_nothing_of_the_plugin_but_its_records():
         "pytest_torchcompat.errors.RecordError",
         "pytest_torchcompat.record",
         "pytest_torchcompat.record.Record",
+        "pytest_torchcompat.record.decoded",
         "pytest_torchcompat.record.read_records",
         "pytest_torchcompat.record.read_lines",
     }

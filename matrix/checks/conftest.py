@@ -19,11 +19,11 @@ import pytest
 
 from pytest_torchcompat.attempt import Attempts, Check
 from pytest_torchcompat.checkpoints.catalogue import CheckpointFile, Edition
-from pytest_torchcompat.isolation import die_with_parent
 from pytest_torchcompat.outcome import Outcome
 from pytest_torchcompat.plugin.state import State, state_of
 from pytest_torchcompat.plugin.summary import note
 from pytest_torchcompat.policies import Policy
+from pytest_torchcompat.reaping import die_with_parent
 from pytest_torchcompat.record import Record
 
 SECONDS = 600.0  # a check with its import; the slowest import seen took 20 s on one core
@@ -36,6 +36,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--torchcompat-check-seconds", type=float, default=SECONDS, help="Time a check may take"
     )
+    help_text = "Memory a check may take, with its library; without, all there is"
+    parser.addoption("--torchcompat-check-memory", type=int, metavar="BYTES", help=help_text)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,9 +71,10 @@ def attempts(request: pytest.FixtureRequest) -> Iterator[Attempts]:
     state = state_of(request.config)
     library = state.libraries.get(_request(request.config)["library"])
     seconds = request.config.getoption("torchcompat_check_seconds")
+    memory = request.config.getoption("torchcompat_check_memory")
     distributions = _distributions()
     versions = {**distributions, "python": platform.python_version()}
-    found = Attempts(library, versions, state.settings.shims, seconds)
+    found = Attempts(library, versions, state.settings.shims, seconds, memory)
     _write_environment(request.config, found, distributions)
     yield found
     found.close()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
+from functools import cache
 from typing import Any
 
 from packaging.version import Version
 
 from matrix import axes
 from matrix.causes import of_cell
+from matrix.tallies import SILENT, is_flaky
+from matrix.versions import version_key
 from pytest_torchcompat.diagnosis.failure import of_check
 from pytest_torchcompat.diagnosis.grouping import group_of
 from pytest_torchcompat.outcome import WORKING, Outcome
@@ -20,20 +23,22 @@ from pytest_torchcompat.pairing import minor
 Cell = Mapping[str, Any]
 Check = Mapping[str, Any]
 
-# What says nothing about the combination.
-SILENT = (Outcome.INFRA.value, Outcome.NOT_RUN.value)
+NOT_RUN = Outcome.NOT_RUN.value
+UNAVAILABLE = Outcome.UNAVAILABLE.value
 
 
 class Kind(str, Enum):
     """How a check differs, the most urgent first."""
 
-    REGRESSED = "regressed"  # it worked, and does not any more
+    REGRESSED = "regressed"  # it worked at every try, and does not any more
     FIXED = "fixed"  # it did not work, and does
     CHANGED = "changed"  # it works, or does not, in another way
+    FLAKY = "flaky"  # the tries of one side disagree
     NEW = "new"  # the older run has no such check
     REMOVED = "removed"  # the newer run has no such check
+    CARRIED = "carried"  # the newer run took an earlier one's word, which is the older one's too
     INFRA = "infra"  # one of the two runs says nothing of it
-    INCOMPARABLE = "incomparable"  # the two runs opened different files
+    INCOMPARABLE = "incomparable"  # different files were opened, or a night has no build of torch
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,9 @@ class Subject:
     What two checks have in common that are one.
 
     ``torch`` is its minor, or ``nightly``: the newest patch of the one run is compared with that of
-    the other. ``version`` is empty for what follows torch, and ``python`` unless it tells two cells
-    of a run apart.
+    the other. ``version`` is empty for what follows torch, and ``newest`` where each run has a
+    highest one that the other lacks. Where a run has several cells of that, what tells them apart
+    is named as well: the whole version of torch, and ``python``, which is else empty.
     """
 
     library: str
@@ -62,16 +68,43 @@ class Side:
 
     cell: Cell
     check: Check
+    run: str = ""
 
     @property
     def reached(self) -> bool:
         """Whether the check itself has a verdict."""
-        return bool(self.check["outcome"] != Outcome.NOT_RUN.value)
+        return bool(self.check["outcome"] != NOT_RUN)
 
     @property
     def outcome(self) -> str:
         """The verdict."""
         return str((self.check if self.reached else self.cell)["outcome"])
+
+    @property
+    def carried(self) -> str:
+        """The run whose word it is; empty where it is this run's own."""
+        return self.cell.get("carried") or ""
+
+    @property
+    def tally(self) -> Mapping[str, int]:
+        """How often each verdict came out; empty where it was tried once."""
+        found: Mapping[str, int] = self.check.get("tally") or {}
+        return found
+
+    @property
+    def flaky(self) -> bool:
+        """Whether its tries disagree."""
+        return is_flaky(self.check)
+
+    @property
+    def passed(self) -> bool:
+        """Whether it works, at every try."""
+        return self.outcome in WORKING and not self.flaky
+
+    @property
+    def verdicts(self) -> frozenset[str]:
+        """What its tries say of the combination."""
+        return frozenset(self.tally or (self.outcome,)) - {*SILENT}
 
     @property
     def said(self) -> str:
@@ -114,58 +147,169 @@ class Change:
             raise ValueError(message)
         return side
 
+    @property
+    def carried(self) -> str:
+        """The earlier run whose word the newer one took; empty where it has its own, or none."""
+        return self.new.carried if self.new else ""
+
 
 Pair = tuple[Side | None, Side | None]
+Name = tuple[str, str, str, str]  # of a cell: its library, version, set and torch
+
+
+@dataclass(frozen=True)
+class Naming:
+    """
+    How a run's cells are named, so that those of another can be found by the name.
+
+    ``newest`` has the version of each library that goes by that word. One ``torch`` names them all,
+    and ``python`` is always named, where two columns of a run are compared.
+    """
+
+    newest: Mapping[str, str] = field(default_factory=dict)
+    torch: str = ""
+    python: bool = False
+
+    def of(self, cell: Cell, following: Container[str]) -> Name:
+        """Return the name of a cell; the versions of some libraries follow torch."""
+        version = cell["version"]
+        if cell["library"] in following:
+            version = ""
+        elif self.newest.get(cell["library"]) == version:
+            version = axes.NEWEST
+        return (cell["library"], version, cell["beside"], self.torch or torch_of(cell["torch"]))
+
+
+@cache
+def torch_of(version: str) -> str:
+    """Return the column of a torch that stays the same over nights: its minor, or ``nightly``."""
+    return axes.NIGHTLY if Version(version).is_devrelease else minor(version)
 
 
 def pairs(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[Subject, Pair]:
     """Return both words on each check, in the order of the newer run."""
-    before, after = _sides(old["cells"]), _sides(new["cells"])
+    newest = newest_of(old, new)
+    names = [Naming({name: both[side] for name, both in newest.items()}) for side in (0, 1)]
+    return joined(sides(old, names[0]), sides(new, names[1]))
+
+
+def joined(before: Mapping[Subject, Side], after: Mapping[Subject, Side]) -> dict[Subject, Pair]:
+    """Return both words on each check; the older run has no say in the order."""
     return {subject: (before.get(subject), after.get(subject)) for subject in (*after, *before)}
 
 
-def _sides(cells: Iterable[Cell]) -> dict[Subject, Side]:
-    found: defaultdict[Subject, list[Side]] = defaultdict(list)
-    for cell in cells:
-        for check in cell["checks"]:
-            if not check["experiment"]:
-                found[_subject(cell, check)].append(Side(cell, check))
+def newest_of(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """
+    Return the libraries whose highest version moved, with both.
+
+    A plan asks the index for it, so that it is another one on another night. Where the runs were
+    asked for other cells, their highest versions have nothing to do with each other.
+    """
+    if _asked(old) != _asked(new):
+        return {}
+    before, after = _versions(old), _versions(new)
+    both = {name: (before[name][-1], after[name][-1]) for name in before if name in after}
     return {
-        _with_python(subject, side, several=len(sides) > 1): side
-        for subject, sides in found.items()
-        for side in sides
+        name: (older, newer)
+        for name, (older, newer) in both.items()
+        if older not in after[name] and newer not in before[name]
     }
 
 
-def _subject(cell: Cell, check: Check) -> Subject:
-    version = "" if axes.is_paired(cell["library"]) else cell["version"]
-    torch = "nightly" if Version(cell["torch"]).is_devrelease else minor(cell["torch"])
-    names = (check["checkpoint"], check["use"], check["policy"])
-    return Subject(cell["library"], version, cell["beside"], torch, *names)
+def _asked(matrix: Mapping[str, Any]) -> tuple[Any, ...]:
+    selection = matrix.get("selection") or {}
+    return tuple(selection.get(name) or [] for name in ("library", "cell"))
 
 
-def _with_python(subject: Subject, side: Side, *, several: bool) -> Subject:
-    values = vars(subject) | {"python": side.cell["python"]}
-    return Subject(**values) if several else subject
+def _versions(matrix: Mapping[str, Any]) -> dict[str, list[str]]:
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for cell in matrix["cells"]:
+        found[cell["library"]].add(cell["version"])
+    return {
+        name: sorted(versions, key=version_key)
+        for name, versions in found.items()
+        if not axes.is_paired(name)
+    }
 
 
-def changes(found: Mapping[Subject, Pair]) -> list[Change]:
-    """Return the checks that differ."""
-    told = ((subject, pair, kind_of(*pair)) for subject, pair in found.items())
-    return [Change(kind, subject, *pair) for subject, pair, kind in told if kind]
+def sides(matrix: Mapping[str, Any], naming: Naming) -> dict[Subject, Side]:
+    """Return a run's word on each check; experiments are none."""
+    libraries = {cell["library"] for cell in matrix["cells"]}
+    following = {name for name in libraries if axes.is_paired(name)}
+    found: defaultdict[Name, list[Cell]] = defaultdict(list)
+    for cell in matrix["cells"]:
+        found[naming.of(cell, following)].append(cell)
+    return {
+        Subject(*name, check["checkpoint"], check["use"], check["policy"], python): Side(
+            cell, check, matrix["run"]
+        )
+        for names, cells in found.items()
+        for cell, name, python in _told_apart(names, cells, naming)
+        for check in cell["checks"]
+        if not check["experiment"]
+    }
+
+
+def _told_apart(name: Name, cells: list[Cell], naming: Naming) -> Iterable[tuple[Cell, Name, str]]:
+    several = len(cells) > 1
+    patches = several and len({cell["torch"] for cell in cells}) > 1
+    for cell in cells:
+        named = (*name[:3], cell["torch"]) if patches else name
+        yield cell, named, cell["python"] if several or naming.python else ""
+
+
+def changes(found: Mapping[Subject, Pair]) -> tuple[list[Change], int]:
+    """Return the checks that differ, and how many were carried over as they were."""
+    kinds = {subject: kind_of(*pair) for subject, pair in found.items()}
+    changed = [
+        Change(kind, subject, *found[subject])
+        for subject, kind in kinds.items()
+        if kind and kind is not Kind.CARRIED
+    ]
+    return changed, sum(kind is Kind.CARRIED for kind in kinds.values())
 
 
 def kind_of(old: Side | None, new: Side | None) -> Kind | None:
-    """Return how a check differs; ``None`` where it does not, or nobody says anything."""
+    """
+    Return how a check differs; ``None`` where it does not, or nobody says anything.
+
+    A word that was carried over and differs is a change like another: the two runs disagree.
+    """
     if old is None or new is None:
         return Kind.NEW if old is None else Kind.REMOVED
     silent = [side.outcome in SILENT for side in (old, new)]
     if any(silent):
         return None if all(silent) else Kind.INFRA
-    if old.reached and new.reached and old.file != new.file:
+    if _is_incomparable(old, new):
         return Kind.INCOMPARABLE
+    differs = _difference(old, new)
+    return Kind.CARRIED if new.carried and not differs else differs
+
+
+def _is_incomparable(old: Side, new: Side) -> bool:
+    if old.reached and new.reached:
+        return old.file != new.file
+    return (old.outcome == UNAVAILABLE) != (new.outcome == UNAVAILABLE) and _is_nightly(old, new)
+
+
+def _is_nightly(old: Side, new: Side) -> bool:
+    # A night without a build, for this platform or of what goes with it, is nobody's fault.
+    gone = new if new.outcome == UNAVAILABLE else old
+    return Version(gone.cell["torch"]).is_devrelease
+
+
+def _difference(old: Side, new: Side) -> Kind | None:
+    if _is_same_evidence(old, new) and old.outcome == new.outcome:
+        return None
+    if old.flaky or new.flaky:
+        return None if old.verdicts == new.verdicts else Kind.FLAKY
     worked, works = (side.outcome in WORKING for side in (old, new))
     if worked != works:
         return Kind.FIXED if works else Kind.REGRESSED
     same = (old.outcome, old.cause) == (new.outcome, new.cause)
     return None if same else Kind.CHANGED
+
+
+def _is_same_evidence(old: Side, new: Side) -> bool:
+    # The records are the same ones; what is told from them, the drift, may differ all the same.
+    return bool(new.carried) and new.carried == (old.carried or old.run)

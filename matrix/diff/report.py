@@ -32,6 +32,11 @@ class Group:
         """The ids of the cells that it is about."""
         return tuple(dict.fromkeys(change.latest.cell["id"] for change in self.changes))
 
+    @property
+    def carried(self) -> tuple[Change, ...]:
+        """Those of which the newer run took an earlier one's word."""
+        return tuple(change for change in self.changes if change.carried)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
         first = self.changes[0]
@@ -42,7 +47,11 @@ class Group:
             "diagnosis": self.diagnosis,
             "suspects": [dataclasses.asdict(suspect) for suspect in self.suspects],
             "changes": [
-                {**vars(change.subject), "cell": change.latest.cell["id"]}
+                {
+                    **vars(change.subject),
+                    "cell": change.latest.cell["id"],
+                    "carried": change.carried or None,
+                }
                 for change in self.changes
             ],
         }
@@ -51,20 +60,34 @@ class Group:
 def _told(side: Side | None) -> dict[str, Any] | None:
     if side is None:
         return None
-    stage = side.check["stage"] if side.reached else None
-    return {"outcome": side.outcome, "stage": stage, "cause": side.cause, "said": side.said}
+    return {
+        "outcome": side.outcome,
+        "tally": dict(side.tally) or None,
+        "stage": side.check["stage"] if side.reached else None,
+        "cause": side.cause,
+        "said": side.said,
+    }
 
 
 @dataclass(frozen=True)
 class Diff:
-    """What changed between two runs, the most urgent first."""
+    """
+    What changed between two runs, the most urgent first.
+
+    ``carried`` is how many checks the newer one took over as they were. ``torch`` has both columns
+    where a run's nightly is compared with its newest final torch.
+    """
 
     old: Mapping[str, Any]
     new: Mapping[str, Any]
     groups: tuple[Group, ...]
+    carried: int = 0
+    torch: tuple[str, str] | None = None
 
     def count(self, kind: Kind) -> int:
         """Return how many checks changed in a way."""
+        if kind is Kind.CARRIED:
+            return self.carried
         return sum(len(group.changes) for group in self.groups if group.kind is kind)
 
     def command(self, change: Change) -> str:
@@ -74,9 +97,11 @@ class Diff:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
+        torch = self.torch or (None, None)
         runs = {
             name: {key: run[key] for key in ("run", "started", "complete", "edition")}
-            for name, run in (("old", self.old), ("new", self.new))
+            | {"torch": column}
+            for name, run, column in (("old", self.old, torch[0]), ("new", self.new, torch[1]))
         }
         counts = {kind.value: self.count(kind) for kind in Kind}
         groups = [group.to_dict() for group in self.groups]
@@ -90,12 +115,19 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> Diff:
     Both come from ``causes.diagnosed``, by the same signatures: one that is new is no change.
     """
     found = pairs(old, new)
-    changed = changes(found)
+    changed, carried = changes(found)
     environments = Environments(found.values(), changed)
+    return Diff(old, new, grouped(changed, environments, new), carried)
+
+
+def grouped(
+    changed: Iterable[Change], environments: Environments, new: Mapping[str, Any]
+) -> tuple[Group, ...]:
+    """Return changes by kind and cause, the most urgent and the most frequent first."""
     order = list(Kind)
     groups = [_group(each, environments, new) for each in _grouped(changed)]
     groups.sort(key=lambda group: (order.index(group.kind), -len(group.cells)))
-    return Diff(old, new, tuple(groups))
+    return tuple(groups)
 
 
 def _grouped(changed: Iterable[Change]) -> list[list[Change]]:

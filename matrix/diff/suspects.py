@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,6 +12,7 @@ from matrix.diff.changes import Cell, Change, Pair
 from pytest_torchcompat.diagnosis.failure import normalised
 
 Cells = tuple[str, str]
+_OF_ENVIRONMENT = ("torch", "torch_build", "cuda", "python", "library", "version", "distributions")
 
 
 @dataclass(frozen=True)
@@ -51,24 +53,27 @@ class Environments:
 
     def suspects(self, group: Sequence[Change]) -> list[Suspect]:
         """Return what may have made a group of changes, the most suspicious first."""
-        mine = {cells for change in group if (cells := cells_of(change))}
-        others = [cells for cells in self.differences if cells not in self._changed]
-        every = {each for cells in mine for each in self.differences[cells]}
+        mine = self._shares({cells for change in group if (cells := cells_of(change))})
         words = " ".join(change.latest.said for change in group).lower()
         own = {"torch", group[0].subject.library}
         found = [
             Suspect(
                 each,
-                self._share(each, mine) - self._share(each, others),
+                share - self._usual.get(each, 0.0),
                 re.search(rf"\b{re.escape(each.name)}\b", words) is not None,
             )
-            for each in every
+            for each, share in mine.items()
         ]
         return sorted(found, key=lambda s: (-s.lift, not s.named, _rank(s, own)))
 
-    def _share(self, difference: Difference, cells: Iterable[Cells]) -> float:
-        told = [difference in self.differences[each] for each in cells]
-        return sum(told) / len(told) if told else 0.0
+    @cached_property
+    def _usual(self) -> Mapping[Difference, float]:
+        return self._shares([cells for cells in self.differences if cells not in self._changed])
+
+    def _shares(self, cells: Collection[Cells]) -> Mapping[Difference, float]:
+        """Return what differs in environments, each with the share of those that have it."""
+        counted = Counter(each for both in cells for each in self.differences[both])
+        return {each: count / len(cells) for each, count in counted.items()}
 
 
 def _rank(suspect: Suspect, own: set[str]) -> tuple[bool, str]:
@@ -83,6 +88,8 @@ def cells_of(change: Change) -> Cells | None:
 
 
 def _between(old: Cell, new: Cell) -> Iterable[Difference]:
+    if all(old[name] == new[name] for name in _OF_ENVIRONMENT):
+        return  # as of nearly all
     before, after = _versions(old), _versions(new)
     names = {*before, *after}
     if not (old["distributions"] and new["distributions"]):

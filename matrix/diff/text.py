@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from matrix import tallies
 from matrix.diff.changes import Change, Kind, Side
 from matrix.diff.report import Diff, Group
 from matrix.diff.suspects import Suspect
@@ -15,7 +16,9 @@ LONGEST = 160  # of what a library said
 FEW = 3  # suspects, and further checks, that are named
 ISSUE = 65_536  # characters that GitHub takes in one text
 # These are counted: what they hold is no news about a combination.
-COUNTED = (Kind.NEW, Kind.REMOVED, Kind.INFRA)
+COUNTED = (Kind.CARRIED, Kind.NEW, Kind.REMOVED, Kind.INFRA)
+_WORDS = {Kind.CARRIED: "carried over"}
+_WORDS_OF_TWINS = {Kind.NEW: "without a stable twin", Kind.REMOVED: "without a nightly twin"}
 
 
 def lines(found: Diff) -> Iterator[str]:
@@ -31,9 +34,16 @@ def _lines(found: Diff) -> Iterator[str]:
         if group.kind not in COUNTED:
             yield ""
             yield from _of_group(found, group)
-    told = [f"{found.count(kind)} {kind.value}" for kind in COUNTED if found.count(kind)]
-    if told:
+    for line in _besides(found):
         yield ""
+        yield line
+
+
+def _besides(found: Diff) -> Iterator[str]:
+    words = _WORDS_OF_TWINS if found.torch else _WORDS
+    counts = {kind: found.count(kind) for kind in COUNTED}
+    told = [f"{count} {words.get(kind, kind.value)}" for kind, count in counts.items() if count]
+    if told:
         yield f"Besides: {', '.join(told)}."
 
 
@@ -42,11 +52,13 @@ def headline(found: Diff) -> str:
     counted = [kind for kind in Kind if kind not in COUNTED and found.count(kind)]
     told = ", ".join(f"{found.count(kind)} {kind.value}" for kind in counted)
     since = f"from run {found.old['run']} to run {found.new['run']}"
+    if found.torch:
+        since = f"from torch {found.torch[0]} to {found.torch[1]} in run {found.new['run']}"
     return f"{told}, {since}." if told else f"Nothing changed {since}."
 
 
 def _cautions(found: Diff) -> Iterator[str]:
-    for run in (found.old, found.new):
+    for run in (found.new,) if found.torch else (found.old, found.new):
         if not run["complete"]:
             yield f"Run {run['run']} is not complete: what it did not reach is no change."
     if found.old["edition"] != found.new["edition"]:
@@ -71,12 +83,22 @@ def _about(found: Diff, group: Group) -> Iterator[str]:
     if group.diagnosis:
         yield f"known: {group.diagnosis['id']}. {group.diagnosis['cause']}"
         yield from (f"remedy: {remedy['says']}" for remedy in group.diagnosis["remedies"][:1])
+    if group.carried:
+        yield _carried(group)
     if group.suspects:
         yield f"differs: {_suspects(group.suspects)}"
     elif first.old and first.new:
         yield "differs: nothing in the two environments"
     yield f"reproduce: {found.command(first)}"
     yield from _others(group)
+
+
+def _carried(group: Group) -> str:
+    runs = list(dict.fromkeys(change.carried for change in group.carried))
+    several = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
+    some = len(group.carried) < len(group.changes)
+    which = f", {len(group.carried)} of {len(group.changes)}" if some else ""
+    return f"carried over from run {runs[0]}{several}{which}: the newer run did not run it again"
 
 
 def _others(group: Group) -> Iterator[str]:
@@ -100,13 +122,22 @@ def named(change: Change) -> str:
 def _verdicts(change: Change) -> str:
     old, new = (_verdict(side) for side in (change.old, change.new))
     stage = change.latest.check["stage"] if change.latest.reached else None
-    where = f" at {stage}" if stage and change.kind is not Kind.FIXED else ""
-    return f"{old} -> {new}{where}"
+    quiet = change.kind in (Kind.FIXED, Kind.FLAKY)
+    where = f" at {stage}" if stage and not quiet else ""
+    return f"{old} -> {new}{where}{_tries(change.new)}"
+
+
+def _tries(side: Side | None) -> str:
+    """Say how often a verdict was confirmed; a tally has that in it."""
+    alike = side.tally.get(side.outcome, 0) if side and not side.flaky else 0
+    return f" ({alike} of {sum(side.tally.values())} tries)" if side and alike > 1 else ""
 
 
 def _verdict(side: Side | None) -> str:
     if side is None:
         return "none"
+    if side.flaky:
+        return tallies.told(side.tally)
     shims = f" with {side.cause}" if side.outcome == "shimmed" else ""
     return f"{side.outcome}{shims}"
 
@@ -132,7 +163,7 @@ def _difference(suspect: Suspect) -> str:
 
 def markdown(found: Diff, limit: int = ISSUE) -> str:
     """Return the same as Markdown, cut after a whole change where it would be too long."""
-    text = "\n\n".join([f"### {headline(found)}", *_cautions(found)]) + "\n"
+    text = "\n\n".join([f"### {headline(found)}", *_besides(found), *_cautions(found)]) + "\n"
     groups = [group for group in found.groups if group.kind not in COUNTED]
     for number, group in enumerate(groups):
         item = "\n".join(("", *_item(found, group), ""))

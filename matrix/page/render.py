@@ -12,6 +12,7 @@ from markupsafe import Markup
 from matrix.page import text
 from matrix.page.view import POLICIES, VERDICTS, View
 from matrix.retirement import sentence
+from matrix.tallies import is_flaky, told
 
 HERE = Path(__file__).parent
 
@@ -36,9 +37,10 @@ def _environment() -> Environment:
     )
     for filter_ in (
         *(text.counted, text.cut, text.drift, text.milliseconds, text.moment, text.seconds),
-        *(text.worded, sentence),
+        *(text.worded, sentence, told),
     ):
         environment.filters[filter_.__name__] = filter_
+    environment.tests["flaky"] = is_flaky
     environment.globals["took"] = text.took
     environment.globals["verdicts"] = VERDICTS
     return environment

@@ -11,6 +11,8 @@ from markupsafe import Markup, escape
 
 LIMIT = 6000
 _MINUTE = 60
+_HOUR = timedelta(hours=1)
+_DAY = 24  # hours
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 # C0 and C1 controls, and what reorders or hides its neighbours: in a page they would change what a
 # reader sees around them, and NUL is not allowed in HTML at all.
@@ -80,13 +82,29 @@ def moment(iso: str) -> str:
     return f"{when.day} {when:%B %Y, %H:%M} {zone}".rstrip()
 
 
+def day(iso: str) -> str:
+    """Write the date of an ISO moment as ``20 November 2026``; other text stays as it is."""
+    return moment(iso).partition(",")[0]
+
+
+def age(seen: str | None, now: str) -> str:
+    """Write how long before one ISO moment another was: ``2 days``; empty where one is none."""
+    try:
+        passed = datetime.fromisoformat(now) - datetime.fromisoformat(seen or "")
+    except (TypeError, ValueError):
+        return ""
+    hours = max(round(passed / _HOUR), 0)
+    return counted(hours, "hour") if hours < _DAY else counted(round(hours / _DAY), "day")
+
+
 def took(started: str, finished: str | None) -> str:
-    """Write the time between two ISO moments, or nothing when there is none."""
+    """Write the time from one ISO moment to a later one, or nothing when there is none."""
     try:
         length = datetime.fromisoformat(finished or "") - datetime.fromisoformat(started)
     except (TypeError, ValueError):
         return ""
-    return seconds(length / timedelta(seconds=1))
+    # Where all was carried over, the last cell had ended before the run began.
+    return seconds(length / timedelta(seconds=1)) if length >= timedelta(0) else ""
 
 
 def seconds(value: float) -> str:

@@ -15,8 +15,9 @@ from typing import Any
 
 from packaging.version import Version
 
-from matrix import commands
+from matrix import commands, tallies
 from matrix.causes import line_of
+from matrix.page import text
 from matrix.versions import version_key
 from pytest_torchcompat.outcome import MEANINGS, Outcome
 from pytest_torchcompat.record import FORWARD
@@ -76,6 +77,12 @@ class Mark:
     def command(self) -> str:
         """What reproduces the verdict, ready to paste."""
         return commands.one_cell(self.cell["id"], self.edition, self.policy)
+
+    @property
+    def tally(self) -> str:
+        """How often each verdict came out, where the tries disagree."""
+        flaky = self.check is not None and tallies.is_flaky(self.check)
+        return tallies.told(self.check["tally"]) if self.check and flaky else ""
 
     @property
     def reason(self) -> str:
@@ -183,6 +190,30 @@ class View:
     def ended(self) -> int:
         """How many cells have a result."""
         return sum(cell["outcome"] != Outcome.NOT_RUN.value for cell in self.cells)
+
+    @property
+    def carried(self) -> int:
+        """How many cells have their result from an earlier run."""
+        return sum(bool(cell.get("carried")) for cell in self.cells)
+
+    @property
+    def flaky(self) -> int:
+        """How many checks have tries that disagree."""
+        counted = (check for cell in self.cells for check in cell["checks"])
+        return sum(not check["experiment"] and tallies.is_flaky(check) for check in counted)
+
+    def age(self, cell: Cell) -> str:
+        """Return how old the result of a cell was when the run began, if it was carried over."""
+        return text.age(cell.get("finished"), self.matrix["started"]) if cell.get("carried") else ""
+
+    def origin(self, cell: Cell) -> str:
+        """Return where the result of a cell is from, if it was carried over."""
+        if not cell.get("carried"):
+            return ""
+        if not cell.get("finished"):
+            return f"from run {cell['carried']}, of unknown age"
+        old = f", {self.age(cell)} old" if self.age(cell) else ""
+        return f"from {text.day(cell['finished'])}{old} (run {cell['carried']})"
 
     @property
     def editions(self) -> list[str]:

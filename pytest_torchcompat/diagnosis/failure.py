@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -68,9 +69,12 @@ class Failure:
         return name in self.versions or name in self.named
 
 
+_canonical = lru_cache(maxsize=16_384)(canonicalize_name)
+
+
 def normalised(versions: Mapping[str, str]) -> Mapping[str, str]:
     """Return versions by the names that distributions are compared by."""
-    return MappingProxyType({canonicalize_name(name): v for name, v in versions.items() if v})
+    return MappingProxyType({_canonical(name): v for name, v in versions.items() if v})
 
 
 # What stops a check without an exception.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 
 from pytest_torchcompat.diagnosis.failure import CRASH, RESOLVER, TIMEOUT, Failure
 
@@ -69,6 +70,7 @@ def _ends(message: str) -> str:
     return "\n".join(dict.fromkeys([*lines[:1], *lines[-1:]]))
 
 
+@lru_cache(maxsize=256)
 def normalised(message: str) -> str:
     """Return a message in one line, the same for all machines, versions and runs."""
     text = _refusal(" ".join(message[:_READ].split()))

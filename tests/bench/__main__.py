@@ -7,6 +7,7 @@ It measures, and it does not judge: a figure that misses its aim is no error.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import os
 import platform
@@ -20,14 +21,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from matrix.runner import default_jobs
-from tests.bench import explaining, fetching, scanning, start_up, sweep
+from matrix.budget import default_jobs
+from tests.bench import carrying, explaining, fetching, hands, scale, scanning, start_up, sweep
 from tests.bench.sweep import Way
 
 TORCHES = ["2.5.1", "2.6.0", "2.15.0"]
-LIBRARIES = ["fairseq==0.12.2", "ultralytics==8.1.0"]
-SUITES = ("sweep", "start-up", "fetch", "scan", "explain")
-OVERHEAD, SPEED_UP, START_UP = 1.25, 3.0, 10.0
+LIBRARIES = [
+    "fairseq==0.12.2",
+    "ultralytics==8.1.0",
+    "ultralytics==8.2.64",
+    "ultralytics==8.3.162",
+]
+SUITES = ("sweep", "start-up", "fetch", "scan", "explain", "scale", "carry")
+OVERHEAD, SPEED_UP, START_UP = 1.15, 3.0, 10.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,6 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures += scanning.figures(options.scans, options.torch_python)
     if "explain" in options.only:
         figures += explaining.figures(options.failures)
+    if "carry" in options.only:
+        figures += carrying.figures()
+    if "scale" in options.only:
+        figures += scale.figures(options.cells)
     if "sweep" in options.only:
         figures += _sweep(options)
     _print(figures)
@@ -54,12 +64,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=SUITES, default=SUITES)
+    parser.add_argument(
+        "--cells", type=int, nargs="+", default=scale.SIZES, metavar="N", help="Of runs made up"
+    )
     parser.add_argument("--torch", action="append", metavar="VERSION", help="Repeatable")
     parser.add_argument("--library", action="append", metavar="NAME[==VERSION]", help="Repeatable")
     parser.add_argument("--jobs", type=int, default=default_jobs(), help="Cells at a time in ours")
     parser.add_argument(
         "--repeat", type=int, default=1, metavar="N", help="Times each way is taken"
     )
+    parser.add_argument("--cold", action="store_true", help="Begin with an empty cache of uv")
     parser.add_argument(
         "--pairs", type=int, default=25, metavar="N", help="Starts with and without"
     )
@@ -109,24 +123,33 @@ def _sweep(options: argparse.Namespace) -> list[dict[str, Any]]:
     rounds: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="torchcompat-bench-") as name:
         folder = Path(name)
-        # Not counted: it fills uv's cache, builds the wheels and leaves the byte code.
-        _, run = sweep.ours(selection, options.jobs, folder / "warm-up")
+        if options.cold:
+            os.environ["UV_CACHE_DIR"] = str(folder / "uv")
+        # It fills uv's cache, builds the wheels and leaves the byte code.
+        first, run = sweep.ours(selection, options.jobs, folder / "first")
         for number in range(options.repeat):
             rounds.append(_round(selection, options.jobs, run, folder, backwards=number % 2 == 1))
             _tell(rounds[-1])
     cells = len(rounds[0]["ways"]["ours"].cells)
-    return _ratios(rounds, min(options.jobs, cells, os.cpu_count() or 1))
+    found = _ratios(rounds, min(options.jobs, cells, os.cpu_count() or 1))
+    name = "sweep: ours, the first time" + (", nothing in uv's cache" if options.cold else "")
+    return [*found, _figure(name, first.wall, "s", "", cpu=first.cpu, cells=first.cells)]
 
 
 def _round(
     selection: list[str], jobs: int, run: Any, folder: Path, *, backwards: bool
 ) -> dict[str, Any]:
-    """Take the three ways once; every second time in the other order, as the machine drifts."""
+    """Take each way once; every second time in the other order, as the machine drifts."""
     load = os.getloadavg()[0]
     takes = {
-        "ours": lambda: sweep.ours(selection, jobs, folder / "runs")[0],
-        "floors": lambda: sweep.floors(run, folder / "floors"),
-        sweep.BY_HAND: lambda: sweep.by_hand(run, folder / "by-hand"),
+        sweep.OURS: lambda: sweep.ours(selection, jobs, folder / "runs")[0],
+        sweep.ALONE: lambda: sweep.ours(selection, 1, folder / "alone")[0],
+        sweep.CARRIED: lambda: sweep.ours(selection, jobs, folder / "first", carry=True)[0],
+        sweep.FLOORS: lambda: sweep.floors(run, folder / "floors"),
+        **{
+            name: functools.partial(hands.by_hand, name, run, folder / "by-hand")
+            for name in hands.WAYS
+        },
     }
     order = list(takes)[::-1] if backwards else list(takes)
     ways = {name: takes[name]() for name in order}
@@ -145,9 +168,9 @@ def _ratios(rounds: list[dict[str, Any]], jobs: int) -> list[dict[str, Any]]:
     def each(name: str) -> list[float]:
         return [found["ways"][name].wall for found in rounds]
 
-    triples = list(zip(each("ours"), each("floors"), each(sweep.BY_HAND)))
-    overheads = [own * jobs / floor for own, floor, _ in triples]
-    speed_ups = [hand / own for own, _, hand in triples]
+    own, alone, carried = each(sweep.OURS), each(sweep.ALONE), each(sweep.CARRIED)
+    fastest = [min(several) for several in zip(*map(each, hands.WAYS))]
+    overheads = [took * jobs / floor for took, floor in zip(own, each(sweep.FLOORS))]
     middle = statistics.median
     return [
         _figure(
@@ -158,11 +181,16 @@ def _ratios(rounds: list[dict[str, Any]], jobs: int) -> list[dict[str, Any]]:
             each=overheads,
             cores=jobs,
         ),
-        _figure(
-            "sweep: by hand / ours", middle(speed_ups), "x", f">= {SPEED_UP:g}", each=speed_ups
-        ),
+        _ratio("the fastest by hand / ours", fastest, own, f">= {SPEED_UP:g}"),
+        _ratio("the fastest by hand / ours, all carried over", fastest, carried, ""),
+        _ratio("one worker / several", alone, own, ""),
         *(_way_figure(name, rounds) for name in rounds[0]["ways"]),
     ]
+
+
+def _ratio(name: str, some: list[float], others: list[float], aim: str) -> dict[str, Any]:
+    each = [one / other for one, other in zip(some, others)]
+    return _figure(f"sweep: {name}", statistics.median(each), "x", aim, each=each)
 
 
 def _way_figure(name: str, rounds: list[dict[str, Any]]) -> dict[str, Any]:

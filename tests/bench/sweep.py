@@ -1,4 +1,4 @@
-"""The same cells three ways: by the sweep, at their floor, and by hand in a noxfile."""
+"""The same cells by the sweep, and at their floor: an environment and one bare process each."""
 
 from __future__ import annotations
 
@@ -9,25 +9,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from matrix.__main__ import PROJECT, WORK
-from matrix.environments import Environment, Settings, UvEnvironments
-from matrix.interpreters import find
+from matrix.environments import Environment, UvEnvironments
 from matrix.plan import Plan, PlannedCell
 from matrix.releases import IndexReleases, endpoint
+from matrix.resolution import Settings
 from matrix.runner import only_one, read_plan
 from matrix.store import RunFolder, runs
 from matrix.verdicts import NoEnvironment
-from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.record import FORWARD
-from tests.bench.processes import Noting, clocked, environment, must, spend
+from tests.bench.processes import Noting, clocked, must, spend
 
 HERE = Path(__file__).parent
-# torch 2.5 does not allow it by itself, and so a maintainer who supports 2.5 lists it.
-ALLOWED_LATER = ("builtins.set",)
+# The ways that do all that is planned.
+OURS, ALONE, CARRIED, FLOORS = "ours", "ours, 1 worker", "ours, all carried over", "floors"
+WHOLE = (OURS, ALONE, CARRIED, FLOORS)
 Check = tuple[str, str, str, str]  # a cell, a checkpoint, its use, the policy
-BY_HAND = "by hand"
 
 
 @dataclass
@@ -41,9 +39,13 @@ class Way:
     cells: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-def ours(selection: Sequence[str], jobs: int, folder: Path) -> tuple[Way, RunFolder]:
-    """Run the sweep, the plan's questions to the index included."""
-    shutil.rmtree(folder, ignore_errors=True)
+def ours(
+    selection: Sequence[str], jobs: int, folder: Path, *, carry: bool = False
+) -> tuple[Way, RunFolder]:
+    """Run the sweep, the plan's questions to the index included; ``carry`` keeps what it has."""
+    if not carry:
+        shutil.rmtree(folder, ignore_errors=True)
+        selection = (*selection, "--fresh")
     command = [sys.executable, "-m", "matrix", "run", "--edition", "replica", *selection]
     command += ["--jobs", str(jobs), "--runs", str(folder)]
     spent = must(spend(command, cwd=PROJECT))
@@ -127,63 +129,6 @@ def _bare(
     return {(cell.id, *identity) for identity in works}, spent.command
 
 
-def by_hand(run: RunFolder, folder: Path) -> Way:
-    """Run a plain noxfile, as nox does by default: one session after the other."""
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(HERE / "by_hand", folder)
-    plan = read_plan(run)
-    maker = environments(plan)
-    cells = [_as_session(maker, cell, shims(run, cell.id)) for cell in plan.cells]
-    (folder / "cells.json").write_text(json.dumps(cells, indent=1), encoding="utf-8")
-    command = [sys.executable, "-m", "nox", "--report", "report.json"]
-    # Its settings lie beside it, and it does not look for the network.
-    variables = environment(YOLO_CONFIG_DIR=str(folder / "settings"), YOLO_OFFLINE="true")
-    spent = must(spend(command, cwd=folder, env=variables))
-    works = {_check(line) for line in spent.output.splitlines() if _is_working(line)}
-    report = json.loads((folder / "report.json").read_text("utf-8"))
-    seconds = {each["name"]: {"session": each["duration"]} for each in report["sessions"]}
-    shutil.rmtree(folder / ".nox")
-    return Way(spent.wall, spent.cpu, works, [spent.command], seconds)
-
-
-def _is_working(line: str) -> bool:
-    return line.startswith("check ") and line.endswith(" works")
-
-
-def _check(line: str) -> Check:
-    _, cell, checkpoint, policy, _ = line.split()
-    return cell, checkpoint, FORWARD, policy
-
-
-def _as_session(maker: UvEnvironments, cell: PlannedCell, names: tuple[str, ...]) -> dict[str, Any]:
-    rows = {row.id: row for row in catalogue()}
-    checks = []
-    # By hand nobody writes more than a forward pass: what this way leaves out is in its favour.
-    for check in (each for each in cell.checks if each.use == FORWARD):
-        row = rows[check.checkpoint]
-        if row.replica is None:
-            sys.exit(f"no figure: {row.id} has no replica to check by hand")
-        what = [row.id, cell.library, str(row.replica.path), check.policy]
-        checks.append([*what, ",".join(names), ",".join((*row.globals, *ALLOWED_LATER))])
-    return {
-        "id": cell.id,
-        "python": str(find(cell.python)),
-        "install": _install(maker, cell),
-        "checks": checks,
-    }
-
-
-def _install(maker: UvEnvironments, cell: PlannedCell) -> list[str]:
-    """Return what the sweep's own command installs, by the same rules."""
-    wheels = maker.settings.work / "wheels"
-    words = ["--exclude-newer", maker.settings.frozen_at]
-    if cell.excludes:
-        words += ["--excludes", str(wheels.parent / "excludes" / f"{cell.id}.txt")]
-    if any((wheels / f"py{cell.python}").glob(f"{cell.library}-{cell.version}-*.whl")):
-        words += ["--find-links", str(wheels / f"py{cell.python}"), "--only-binary", cell.library]
-    return [*words, *cell.requirements, str(next((wheels / "plugin").glob("*.whl")))]
-
-
 def differences(ways: Iterable[tuple[str, Way]]) -> list[str]:
     """Say where two ways found different checks to work: then they are not the same work."""
     (first, base), *others = ways
@@ -191,5 +136,6 @@ def differences(ways: Iterable[tuple[str, Way]]) -> list[str]:
         f"{' '.join(check)}: {first} and {name} do not agree on whether it works"
         for name, way in others
         for check in sorted(base.works ^ way.works)
-        if name != BY_HAND or FORWARD in check
+        # By hand nobody writes more than a forward pass.
+        if name in WHOLE or FORWARD in check
     ]

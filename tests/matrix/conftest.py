@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import socket
-import threading
-import zipfile
-from dataclasses import dataclass
 from datetime import datetime
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
+from package_index import serving
 
 from matrix.plan import Plan, PlannedCell, PlannedCheck, Selection
 from matrix.releases import IndexUnreachableError, Release
@@ -29,7 +23,18 @@ class FakeReleases:
 
     def of(self, project):
         """Return what the dictionary has."""
+        if project not in self.projects:
+            message = f"no project {project!r} in this test"
+            raise IndexUnreachableError(message)
         return tuple(self.projects[project])
+
+    def listed(self, project):
+        """Return all versions of the dictionary, whatever they are built for."""
+        return tuple(release.version for release in self.of(project))
+
+    def requires(self, project, release):
+        """Return nothing, as an index without metadata does."""
+        return ()
 
     def described(self, project, release):
         """Return it as it is."""
@@ -55,78 +60,10 @@ def release():
     return built_for
 
 
-class _Pages(SimpleHTTPRequestHandler):
-    """Serves the folder; a page that is JSON says that it is."""
-
-    def log_message(self, *_):
-        """Say nothing."""
-
-    def guess_type(self, path):
-        """Tell the two kinds of project page apart."""
-        page = Path(path)
-        if page.name == "index.html" and page.read_bytes().startswith(b"{"):
-            return "application/vnd.pypi.simple.v1+json"
-        return super().guess_type(path)
-
-
-@dataclass
-class Index:
-    """A simple index: a folder of files, and a page for each project."""
-
-    folder: Path
-    url: str
-
-    def wheel(self, name, version, *, requires=(), tag="py3-none-any", module=None, **page):
-        """Add a wheel; ``module`` is the source of a module of the project's name."""
-        normal = name.replace("-", "_")
-        path = self.folder / "files" / f"{normal}-{version}-{tag}.whl"
-        info = f"{normal}-{version}.dist-info"
-        metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
-        metadata += "".join(f"Requires-Dist: {each}\n" for each in requires)
-        metadata += "".join(f"Classifier: {each}\n" for each in page.pop("classifiers", ()))
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr(f"{normal}.py", module or f"version = {version!r}\n")
-            archive.writestr(f"{info}/METADATA", metadata)
-            archive.writestr(f"{info}/WHEEL", f"Wheel-Version: 1.0\nTag: {tag}\n")
-            archive.writestr(f"{info}/RECORD", f"{normal}.py,,\n{info}/METADATA,,\n")
-        if page.pop("metadata", False):
-            path.with_name(path.name + ".metadata").write_text(metadata)
-            digest = hashlib.sha256(metadata.encode()).hexdigest()
-            page["data_core_metadata"] = f"sha256={digest}"
-        return self.listed(name, path, **page)
-
-    def file(self, name, filename, content=b"", **page):
-        """Add any file."""
-        path = self.folder / "files" / filename
-        path.write_bytes(content)
-        return self.listed(name, path, **page)
-
-    def listed(self, name, path, **page):
-        """Add a file that is there to its project's page."""
-        attributes = {key.replace("_", "-"): value for key, value in page.items()}
-        attributes.setdefault("data-upload-time", "2024-01-01T00:00:00Z")
-        text = "".join(
-            f' {key}="{value}"' for key, value in attributes.items() if value is not None
-        )
-        page = self.folder / name / "index.html"
-        page.parent.mkdir(exist_ok=True)
-        with page.open("a") as file:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            file.write(f'<a href="../files/{path.name}#sha256={digest}"{text}>{path.name}</a>\n')
-        return path
-
-
 @pytest.fixture
 def index(tmp_path):
-    folder = tmp_path / "index"
-    (folder / "files").mkdir(parents=True)
-    handler = functools.partial(_Pages, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield Index(folder, f"http://127.0.0.1:{server.server_address[1]}/")
-        server.shutdown()
-        thread.join()
+    with serving(tmp_path / "index") as served:
+        yield served
 
 
 @pytest.fixture

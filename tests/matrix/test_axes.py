@@ -50,6 +50,14 @@ def test_what_goes_with_torch_is_bounded_wherever_it_is_installed():
     assert "torchaudio==2.8.0" in pairing.constraints("2.8.0")
 
 
+def test_what_is_pinned_follows_no_rule():
+    pinned = (("torchaudio", "2.16.0.dev1"), ("torchvision", "0.31.0.dev1"))
+    pair = ("torchaudio==2.16.0.dev1", "torchvision==0.31.0.dev1")
+    assert pairing.requirements(("torchaudio", "torchvision"), "2.16.0.dev1", pinned) == pair
+    assert set(pair) < set(pairing.constraints("2.16.0.dev1", pinned))
+    assert "torchaudio==2.11.*" in pairing.constraints("2.16.0.dev1")
+
+
 def test_a_nightly_torch_lets_the_resolver_look_at_nightlies_of_torchvision():
     assert SpecifierSet(pairing.torchvision_specifier("2.16.0.dev20261119")).contains("0.30.0.dev1")
     assert pairing.torchvision_specifier("2.15.0") is None

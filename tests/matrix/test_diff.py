@@ -4,11 +4,14 @@ import json
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from matrix.__main__ import main
 from matrix.causes import diagnosed
-from matrix.diff import diff, lines, markdown
+from matrix.diff import Kind, diff, lines, markdown, twins
 from matrix.diff.text import headline
+from pytest_torchcompat.errors import RecordError
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.record import Record
 
@@ -285,3 +288,234 @@ def test_a_matrix_of_another_form_is_named(folder, capsys):
     arguments = [str(folder / "2026-11-18T0100"), str(folder / "2026-11-20T0100")]
     assert main(["diff", *arguments]) == 2
     assert "2026-11-18T0100/matrix.json is not of the form" in capsys.readouterr().err
+
+
+def test_what_was_carried_over_unchanged_is_counted_and_no_news():
+    told = of([cell(check(**FINE))], [cell(check(**FINE), carried="2026-11-19T0100")])
+    assert (told.groups, told.count(Kind.CARRIED)) == ((), 1)
+    assert list(lines(told)) == [
+        "Nothing changed from run 2026-11-19T0100 to run 2026-11-20T0100.",
+        "",
+        "Besides: 1 carried over.",
+    ]
+    assert markdown(told).endswith("\n\nBesides: 1 carried over.\n")
+
+
+def test_what_was_carried_over_from_another_run_and_differs_is_a_change_that_says_so():
+    older = {"carried": "2026-11-17T0100"}
+    old = [cell(check("a/b", **FINE), check("c/d", **FINE))]
+    new = [cell(check("a/b", **ODD), check("c/d", **ODD), **older)]
+    found = of(old, new)
+    assert kinds(found) == ["regressed"]
+    assert "    carried over from run 2026-11-17T0100: the newer run did not run it again" in lines(
+        found
+    )
+    data = found.to_dict()["groups"][0]
+    assert [change["carried"] for change in data["changes"]] == ["2026-11-17T0100"] * 2
+
+
+def test_a_group_says_how_many_of_it_were_carried_over():
+    old = [cell(check(**FINE), version=version) for version in ("1.0", "2.0", "3.0")]
+    new = [cell(check(**ODD), version="1.0")]
+    new += [cell(check(**ODD), version=f"{n}.0", carried=f"2026-11-1{n}T0100") for n in (2, 3)]
+    assert (
+        "    carried over from run 2026-11-12T0100 and 1 more, 2 of 3: the newer run did not run it"
+        " again"
+    ) in lines(of(old, new))
+
+
+def test_a_drift_that_the_same_evidence_shows_now_is_a_change():
+    # Which numbers a check is held against follows from the other cells of its run.
+    drifts = {"outcome": Outcome.DEGRADED, "stage": Stage.PARITY, "message": "drift"}
+    carried = {"carried": "2026-11-19T0100"}
+    assert kinds(of([cell(check(**FINE))], [cell(check(**drifts), **carried)])) == ["regressed"]
+    both = of([cell(check(**drifts), carried="x")], [cell(check(**drifts), carried="x")])
+    assert both.count(Kind.CARRIED) == 1
+
+
+def flaky(outcome, **tally):
+    fields = {Outcome.PASS: FINE, Outcome.FAIL: ODD}[outcome]
+    return {**check(**fields), "tally": tally}
+
+
+def test_tries_that_disagree_are_flaky_and_neither_regressed_nor_fixed():
+    shaky = flaky(Outcome.PASS, **{"pass": 2, "fail": 1})
+    for old, new in ((check(**FINE), shaky), (shaky, check(**ODD)), (shaky, check(**FINE))):
+        assert kinds(of([cell(old)], [cell(new)])) == ["flaky"]
+    told = of([cell(check(**FINE))], [cell(shaky)])
+    assert list(lines(told))[2] == (
+        "flaky        coqui-tts 0.28.0 · torch 2.8 · stock · a/b   pass -> pass 2, fail 1"
+    )
+    assert told.to_dict()["groups"][0]["new"]["tally"] == {"pass": 2, "fail": 1}
+    assert "- **flaky** " in markdown(told)
+
+
+def test_what_is_as_flaky_as_it_was_is_no_change():
+    before, after = (flaky(Outcome.PASS, **{"pass": n, "fail": 3 - n}) for n in (1, 2))
+    assert kinds(of([cell(before)], [cell(after)])) == []
+
+
+def test_a_try_that_the_machine_spoilt_contradicts_nothing():
+    new = flaky(Outcome.FAIL, fail=2, infra=1)
+    found = of([cell(check(**FINE))], [cell(new)])
+    assert kinds(found) == ["regressed"]
+    assert list(lines(found))[2].endswith("pass -> fail at forward (2 of 3 tries)")
+
+
+def test_the_newest_release_is_compared_with_the_newest():
+    old = [cell(check(**FINE), version=version) for version in ("0.24.2", "0.28.0")]
+    new = [cell(check(**FINE), version="0.24.2"), cell(check(**ODD), version="0.29.0")]
+    found = of(old, new)
+    assert kinds(found) == ["regressed"]
+    assert list(lines(found))[2].startswith("regressed    coqui-tts newest · torch 2.8 · stock")
+    assert "    differs: coqui-tts 0.28.0 -> 0.29.0" in lines(found)
+
+
+@pytest.mark.parametrize("selection", [{"library": ["coqui-tts==0.29.0"]}, {"cell": ["*0.29.0"]}])
+def test_runs_of_other_versions_have_no_newest_in_common(selection):
+    old = run(cell(check(**FINE), version="0.28.0"), name="old")
+    new = run(cell(check(**FINE), version="0.29.0"), selection=selection)
+    assert kinds(diff(old, new)) == ["new", "removed"]
+
+
+def test_a_newest_release_that_is_still_swept_by_its_version_is_compared_with_itself():
+    old = [cell(check(**FINE), version="0.28.0")]
+    new = [cell(check(**FINE), version="0.28.0"), cell(check(**ODD), version="0.29.0")]
+    assert kinds(of(old, new)) == ["new"]
+
+
+def test_two_patches_of_one_torch_are_told_apart():
+    both = [cell(check(**FINE), torch="2.7.0"), cell(check(**ODD), torch="2.7.1")]
+    turned = [cell(check(**ODD), torch="2.7.0"), cell(check(**ODD), torch="2.7.1")]
+    found = of(both, turned)
+    assert [change.subject.torch for group in found.groups for change in group.changes] == ["2.7.0"]
+
+
+NIGHTLY = "2.16.0.dev20261119"
+
+
+def test_a_night_without_a_build_is_no_regression():
+    gone = cell(check(outcome=Outcome.NOT_RUN), outcome="unavailable", reason="no wheel")
+    gone = {**gone, "torch": NIGHTLY}
+    there = cell(check(**FINE), torch="2.16.0.dev20261118")
+    assert kinds(of([there], [gone])) == kinds(of([gone], [there])) == ["incomparable"]
+    assert "no wheel" in "\n".join(lines(of([there], [gone])))
+    assert kinds(of([gone], [gone])) == []
+
+
+def twinned(*pairs, **fields):
+    """Return the diff of a run's nightly column, of the checks of both torches."""
+    both = [
+        cell(made, torch=torch, version=f"{number}.0")
+        for number, pair in enumerate(pairs)
+        for torch, made in zip(("2.15.0", NIGHTLY), pair)
+        if made
+    ]
+    return twins(run(*both, cell(check(**ODD), torch="2.5.1"), **fields))
+
+
+def test_the_nightly_is_compared_with_the_newest_final_torch_of_its_run():
+    found = twinned((check(**FINE), check(**REFUSED)), (check(**FINE), check(**FINE)))
+    assert kinds(found) == ["regressed"]
+    assert list(lines(found))[:3] == [
+        f"1 regressed, from torch 2.15.0 to {NIGHTLY} in run 2026-11-20T0100.",
+        "",
+        "regressed    coqui-tts 0.0 · torch nightly · Python 3.12 · stock · a/b   pass -> fail at"
+        " load",
+    ]
+    data = found.to_dict()
+    assert (data["old"]["torch"], data["new"]["torch"]) == ("2.15.0", NIGHTLY)
+
+
+def test_what_did_not_pass_at_every_try_on_the_final_torch_is_no_matter_of_the_nightly():
+    shaky = flaky(Outcome.PASS, **{"pass": 2, "fail": 1})
+    olds = (check(**REFUSED), shaky, check(**SILENT[0]))
+    assert kinds(twinned(*((old, check(**ODD)) for old in olds))) == []
+
+
+def test_twins_are_of_one_python_and_those_without_are_counted():
+    fine = check(**FINE)
+    found = twinned((fine, None), (None, fine), (fine, fine), complete=False)
+    assert list(lines(found)) == [
+        f"Nothing changed from torch 2.15.0 to {NIGHTLY} in run 2026-11-20T0100.",
+        "Run 2026-11-20T0100 is not complete: what it did not reach is no change.",
+        "",
+        "Besides: 1 without a stable twin, 1 without a nightly twin.",
+    ]
+    other = cell(fine, torch="2.15.0", python="3.11")
+    assert kinds(twins(run(other, cell(check(**ODD), torch=NIGHTLY)))) == ["new", "removed"]
+
+
+@pytest.mark.parametrize(("torch", "kind"), [("2.15.0", "nightly"), (NIGHTLY, "final")])
+def test_a_run_without_one_of_the_two_columns_says_so(torch, kind):
+    with pytest.raises(RecordError, match=f"run 2026-11-20T0100 has no cell on a {kind} torch"):
+        twins(run(cell(check(**FINE), torch=torch)))
+
+
+def test_the_nightly_of_the_newest_run_is_asked_for_by_an_option(folder, capsys):
+    both = run(cell(check(**FINE), torch="2.15.0"), cell(check(**ODD), torch=NIGHTLY))
+    (folder / "2026-11-20T0100" / "matrix.json").write_text(json.dumps(both))
+    assert main(["diff", "--runs", str(folder), "--nightly", "--fail-on", "regression"]) == 1
+    assert "1 regressed, from torch 2.15.0 to" in capsys.readouterr().out
+    assert main(["diff", "--nightly", str(folder / "2026-11-20T0100")]) == 0
+    assert main(["diff", "--nightly", "OLD", "NEW"]) == 2
+    assert "--nightly compares within one run, and two are named" in capsys.readouterr().err
+
+
+# What a night may leave: cells of a few libraries on a few torches, each with a few checks.
+_TALLIES = st.none() | st.dictionaries(st.sampled_from(["pass", "fail", "infra"]), st.just(1))
+_CHECKS = st.lists(
+    st.tuples(st.sampled_from([FINE, REFUSED, ODD, *SILENT]), st.sampled_from("01"), _TALLIES),
+    min_size=1,
+    max_size=3,
+)
+_CELLS = st.dictionaries(
+    st.tuples(
+        st.sampled_from(["2.8.0", "2.15.0", NIGHTLY]),
+        st.sampled_from(["0.27.5", "0.28.0", "0.29.0"]),
+        st.sampled_from(["3.11", "3.12"]),
+    ),
+    st.tuples(_CHECKS, st.sampled_from([None, "2026-11-17T0100", "2026-11-19T0100"])),
+    max_size=5,
+)
+
+
+def night(cells):
+    made = []
+    for (torch, version, python), (checks, carried) in cells.items():
+        told = [
+            {**check(f"a/{number}", sha256=sha * 64, **fields), "tally": tally}
+            for number, (fields, sha, tally) in enumerate(checks)
+        ]
+        made.append(cell(*told, torch=torch, version=version, python=python, carried=carried))
+    return made
+
+
+@given(_CELLS)
+def test_a_run_does_not_differ_from_itself(cells):
+    one = run(*night(cells))
+    assert diff(one, one).groups == ()
+
+
+def told_of(found):
+    """Return what a diff says of each check, in no order."""
+    told = {
+        change.subject: (group.kind, *(side and side.cause for side in (change.old, change.new)))
+        for group in found.groups
+        for change in group.changes
+    }
+    return told, {kind: found.count(kind) for kind in Kind}, len(found.groups)
+
+
+@given(_CELLS, _CELLS, st.randoms(use_true_random=False))
+def test_the_order_of_the_cells_of_two_runs_changes_nothing(old, new, mixed):
+    before, after = night(old), night(new)
+    turned = [mixed.sample(cells, len(cells)) for cells in (before, after)]
+    assert told_of(of(before, after)) == told_of(of(*turned))
+
+
+@given(_CELLS, _CELLS)
+def test_only_what_passed_at_every_try_can_regress(old, new):
+    for group in of(night(old), night(new)).groups:
+        if group.kind is Kind.REGRESSED:
+            assert all(change.old.passed for change in group.changes)

@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import queue
 import shutil
 import sys
+import threading
 
 import pytest
+from package_index import serving
 
 from matrix import axes, disk
-from matrix.processes import Processes, uv
+from matrix.processes import Processes, StoppedError, uv
 from pytest_torchcompat.errors import TorchcompatError
 
 
@@ -86,3 +91,75 @@ def test_the_smaller_of_the_work_and_uvs_cache_counts(cells, tmp_path, monkeypat
     assert disk.check(cells, tmp_path).endswith("20 GB free.")
     cache.rmdir()
     assert disk.check(cells, tmp_path).endswith("90 GB free.")
+
+
+def test_a_nightly_is_a_build_for_cpus():
+    night = ("2.16.0.dev20261120", "3.12")
+    assert disk.needed_gb([night]) == axes.GB_PER_CPU_TORCH
+    assert disk.needed_gb([night, ("2.15.0", "3.12")]) == axes.GB_PER_CPU_TORCH + axes.GB_PER_TORCH
+    assert disk.needed_gb([night], [night]) == 0
+
+
+def test_whether_uv_has_a_nightly_is_asked_of_its_own_index(index, tmp_path, monkeypatch):
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    night = index.wheel("torch", "2.16.0.dev20261120").name.split("-")[1]
+    build = (f"{sys.version_info.major}.{sys.version_info.minor}", tmp_path)
+    install = uv("pip", "install", "-q", "--prerelease", "allow", "torch")
+    target = ("--target", str(tmp_path / "into"), "--index", index.url)
+    with serving(tmp_path / "finals") as finals:
+        finals.wheel("torch", "2.15.0")
+        monkeypatch.setenv("UV_DEFAULT_INDEX", finals.url)
+        monkeypatch.setattr(axes, "NIGHTLY_INDEX", index.url)
+        assert disk._is_cached(night, *build) is False
+        assert Processes().run([*install, *target]).returncode == 0
+        assert disk._is_cached(night, *build) is True
+
+
+def test_a_cell_that_cannot_be_installed_takes_no_disk(cells):
+    some = [dataclasses.replace(cells[0], unsolved="there is none"), cells[1]]
+    assert disk.builds_of(some) == {("2.6.0", "3.11")}
+
+
+def test_a_cell_takes_its_torch_until_uv_has_it(cells, tmp_path, free):
+    free(74, cached=("2.15.0",))
+    needs = disk.Needs(tmp_path, tmp_path)
+    needed = {cell.torch: needs.of(cell) for cell in cells}
+    small, large = int(0.5 * disk.GB), int((axes.GB_PER_TORCH + 0.5) * disk.GB)
+    assert [need() for need in needed.values()] == [large, large, small]
+    (tmp_path / disk.FETCHED).mkdir()
+    (tmp_path / disk.FETCHED / "py3.11-torch2.5.1").touch()
+    assert [need() for need in needed.values()] == [small, large, small]
+    # Of a torch that is there, a further Python takes a part.
+    other = needs.of(dataclasses.replace(cells[0], python="3.10"))
+    assert other() == int((axes.GB_PER_FURTHER_PYTHON + 0.5) * disk.GB)
+
+
+def test_of_what_is_marked_uv_is_not_asked(cells, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(disk, "_is_cached", lambda *build: asked.append(build[:2]))
+    (tmp_path / disk.FETCHED).mkdir()
+    (tmp_path / disk.FETCHED / "py3.11-torch2.5.1").touch()
+    needs = disk.Needs(tmp_path, tmp_path)
+    for cell in (*cells, *cells):
+        needs.of(cell)
+    assert asked == [("2.6.0", "3.11"), ("2.15.0", "3.11")]
+
+
+def test_the_budget_reads_the_smaller_disk_and_the_machines_memory(tmp_path, free, monkeypatch):
+    monkeypatch.setattr(disk.Machine, "free_memory", lambda _: 3 * disk.GB)
+    free(7)
+    said = queue.Queue()
+    rooms = disk.budget_of(tmp_path, tmp_path, said.put, lambda: False)
+
+    def second():
+        with contextlib.suppress(StoppedError):
+            with rooms.room(disk=2 * disk.GB, memory=disk.GB, who="a-cell"):
+                pass
+
+    thread = threading.Thread(target=second, daemon=True)
+    with rooms.room(disk=6 * disk.GB, memory=3 * disk.GB):
+        thread.start()
+        words = "a-cell: waiting for 2.0 GB of disk and 1.0 GB of memory; 1.0 GB and 0.0 GB free"
+        assert said.get(timeout=60) == words
+        rooms.stop()
+    thread.join(60)

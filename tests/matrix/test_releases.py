@@ -61,6 +61,24 @@ def test_nightlies_are_kept_where_they_are_asked_for(index):
     assert [release.version for release in found] == ["2.0.dev20261119"]
 
 
+def test_versions_are_listed_that_only_other_platforms_have(index):
+    index.wheel("thing", "1.0", tag="cp312-cp312-sunos_5_sparc")
+    index.wheel("thing", "0.9")
+    index.wheel("thing", "1.1", tag="cp312-cp312-sunos_5_sparc", data_yanked="")
+    index.wheel("thing", "1.2", data_upload_time="2026-01-01T00:00:01Z")
+    releases = IndexReleases(index.url, FROZEN)
+    assert releases.listed("thing") == ("0.9", "1.0")
+    assert [release.version for release in releases.of("thing")] == ["0.9"]
+
+
+def test_what_a_release_requires_is_read_where_the_index_serves_metadata(index):
+    index.wheel("thing", "1.0", metadata=True, requires=["torch==2.5.1", "numpy"])
+    index.wheel("thing", "1.1", requires=["torch==2.6.0"])
+    releases = IndexReleases(index.url)
+    asked = [releases.requires("thing", release) for release in releases.of("thing")]
+    assert asked == [("torch==2.5.1", "numpy"), ()]
+
+
 def test_what_is_newer_than_the_date_of_the_run_is_left_out(index):
     index.wheel("thing", "1.0", data_upload_time="2025-12-31T23:59:59Z")
     index.wheel("thing", "1.1", data_upload_time="2026-01-01T00:00:01Z")

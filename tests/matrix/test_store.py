@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import math
+
 import pytest
 
 from matrix import store
@@ -69,3 +72,27 @@ def test_the_finished_checks_of_a_killed_cell_are_read(tmp_path):
 def test_a_cell_that_never_ran_has_left_nothing(tmp_path):
     files = CellFolder(tmp_path / "none")
     assert (files.records(), files.read_result(), files.read_environment()) == ([], None, {})
+
+
+def test_json_has_an_item_of_a_list_a_line_so_that_one_can_be_read_at_a_time(tmp_path):
+    data = {"run": "a", "cells": [{"id": 1, "seconds": math.nan}, {"id": 2}], "none": []}
+    write_json(tmp_path / "x.json", data)
+    lines = (tmp_path / "x.json").read_text().splitlines()
+    assert lines[2:5] == ['"cells": [', '{"id": 1, "seconds": null},', '{"id": 2}']
+    assert read_json(tmp_path / "x.json") == {
+        **data,
+        "cells": [{"id": 1, "seconds": None}, {"id": 2}],
+    }
+
+
+@pytest.mark.parametrize("data", [{}, {"a": []}, {"a": (1, 2), "b": {}}])
+def test_any_object_is_written_so_that_it_can_be_read(tmp_path, data):
+    write_json(tmp_path / "x.json", data)
+    assert read_json(tmp_path / "x.json") == json.loads(json.dumps(data))
+
+
+def test_equal_words_of_many_files_are_in_memory_once(tmp_path):
+    for name in ("x", "y"):
+        write_json(tmp_path / name, {"version": "a long version 1.2.3"})
+    first, second = (read_json(tmp_path / name) for name in ("x", "y"))
+    assert first["version"] is second["version"]

@@ -115,7 +115,7 @@ def works(checkpoint: str, policy: str, outcome: Outcome = Outcome.PASS, **field
         fingerprint=fingerprint,
         benchmark=measured,
         globals=GLOBALS,
-        **{"parity": PARITY, **fields},
+        **{"parity": {**PARITY}, **fields},
     )
 
 

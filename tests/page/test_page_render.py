@@ -489,3 +489,55 @@ def test_what_a_run_has_none_of_has_no_section(matrix):
     none = {key: [] for key in ("causes", "refusals", "claims", "shims", "allowlists", "stacks")}
     ids = ParsedPage(render(matrix | none)).ids
     assert not {"causes", "claims", "shims", "allow-lists", "stacks"} & set(ids)
+
+
+CARRIED = {"carried": "2026-11-18T0100", "finished": "2026-11-18T10:31:04+00:00"}
+
+
+def test_a_cell_that_was_carried_over_says_how_old_it_is(matrix):
+    matrix["cells"][0] |= CARRIED
+    matrix["cells"][1] |= {"carried": None, "finished": "2026-11-20T10:40:00+00:00"}
+    parsed = ParsedPage(render(matrix))
+    assert "carried over from 18 November 2026, 2 days old (run 2026-11-18T0100)" in parsed.text
+    assert parsed.text.count("2 days old") == 1 + len(matrix["cells"][0]["checks"])
+    name = f"Environment of {matrix['cells'][0]['id']}, 2 days old"
+    assert name in [link.get("aria-label") for link in parsed.attributes("a")]
+    assert "py3.10 2 days" in parsed.text
+    assert "on torch 2.5.1, Python 3.10, 2 days old" in one(matrix, "⊕ shimmed under stock")
+
+
+def test_a_carried_cell_of_which_nobody_knows_when_it_ran_says_so(matrix):
+    matrix["cells"][0] |= {"carried": "2026-11-18T0100", "finished": None}
+    shown = ParsedPage(render(matrix)).text
+    assert "carried over from run 2026-11-18T0100, of unknown age" in shown
+
+
+def test_the_top_says_how_many_cells_were_carried_over_and_how_many_ran(matrix, parsed):
+    assert "carried over" not in parsed.text
+    for each in matrix["cells"][:3]:
+        each.update(CARRIED)
+    shown = ParsedPage(render(matrix)).text
+    assert "32 of 33 have a result; 3 carried over, 29 ran" in shown
+    assert "An age beside a Python: the cell was carried over" in shown
+
+
+def test_an_age_adds_little_to_a_page(matrix, page):
+    for each in matrix["cells"]:
+        each.update(CARRIED)
+    assert len(render(matrix)) < 1.05 * len(page)
+
+
+def test_a_flaky_check_shows_its_tally(matrix, parsed):
+    assert "flaky" not in parsed.text
+    checks = matrix["cells"][0]["checks"]
+    checks[0]["tally"] = {"fail": 1, "shimmed": 2}
+    checks[1]["tally"] = {"shimmed": 3}
+    checks[2]["tally"] = {"infra": 1, "shimmed": 2}
+    shown = ParsedPage(render(matrix))
+    assert "⊕ shimmed shimmed 2, fail 1" in shown.text
+    assert "1 flaky check" in shown.text
+    assert "Flaky: the tries of a check disagree" in shown.text
+    found = details(render(matrix))
+    assert "tries shimmed 2, fail 1; they disagree" in found[0]
+    assert "tries shimmed 3 got" in found[1]
+    assert "tries shimmed 2, infra 1 got" in found[2]

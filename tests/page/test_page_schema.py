@@ -33,6 +33,15 @@ def test_a_run_that_has_only_been_planned_is_accepted(matrix):
     VALIDATOR.validate(matrix | {"cells": [planned], "finished": None, "complete": False})
 
 
+def test_what_was_carried_over_or_tried_again_is_accepted(matrix):
+    moment = "2026-11-18T01:00:00+00:00"
+    matrix["cells"][0] |= {"carried": "2026-11-18T0100", "finished": moment}
+    matrix["cells"][0]["checks"][0]["tally"] = {"pass": 2, "infra": 1}
+    matrix["cells"][1] |= {"carried": None, "finished": None}
+    matrix["cells"][1]["checks"][0]["tally"] = None
+    VALIDATOR.validate(json.loads(json.dumps(matrix)))
+
+
 @pytest.mark.parametrize("key", sorted(SCHEMA["required"]))
 def test_a_run_without_one_of_its_keys_is_refused(matrix, key):
     del matrix[key]
@@ -67,6 +76,11 @@ def test_a_check_without_one_of_its_keys_is_refused(matrix, key):
         (("cells", 0, "python"), "python3.12"),
         (("cells", 0, "distributions"), ["numpy"]),
         (("cells", 0, "seconds"), {"run": -1}),
+        (("cells", 0, "carried"), True),
+        (("cells", 0, "finished"), "yesterday"),
+        (("cells", 0, "checks", 0, "tally"), {}),
+        (("cells", 0, "checks", 0, "tally"), {"passed": 2}),
+        (("cells", 0, "checks", 0, "tally"), {"pass": 0}),
         (("cells", 0, "checks", 0, "kind"), "check"),
         (("cells", 0, "checks", 0, "policy"), "stict"),
         (("cells", 0, "checks", 0, "stage"), "lode"),

@@ -56,6 +56,7 @@ def test_a_moment_is_written_for_people(iso, shown):
         ("2026-11-20T10:31:04Z", "2026-11-20T11:43:04Z", "1 h 12 min"),
         ("2026-11-20T10:31:04Z", None, ""),
         ("2026-11-20T10:31:04Z", "2026-11-20T11:43:04", ""),
+        ("2026-11-20T10:31:04Z", "2026-11-18T10:31:04Z", ""),
     ],
 )
 def test_the_length_of_a_run_is_given_when_both_ends_are_known(started, finished, shown):
@@ -110,3 +111,25 @@ def test_what_stands_between_backticks_is_code(sentence, html):
 @pytest.mark.parametrize(("number", "words"), [(0, "0 cells"), (1, "1 cell"), (2, "2 cells")])
 def test_things_are_counted_in_words(number, words):
     assert text.counted(number, "cell") == words
+
+
+@pytest.mark.parametrize(
+    ("seen", "words"),
+    [
+        ("2026-11-18T01:00:00+00:00", "2 days"),
+        ("2026-11-19T01:20:00+00:00", "1 day"),
+        ("2026-11-19T12:00:00+00:00", "13 hours"),
+        ("2026-11-20T01:50:00+01:00", "0 hours"),
+        ("2026-11-21T01:00:00+00:00", "0 hours"),
+        (None, ""),
+        ("long ago", ""),
+        ("2026-11-18", ""),
+    ],
+)
+def test_an_age_is_in_days_or_else_in_hours(seen, words):
+    assert text.age(seen, "2026-11-20T01:00:00+00:00") == words
+
+
+def test_the_date_of_a_moment_is_written_without_its_time():
+    assert text.day("2026-11-18T01:00:00+00:00") == "18 November 2026"
+    assert text.day("long ago") == "long ago"

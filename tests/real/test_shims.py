@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from matrix.__main__ import PROJECT, WORK
-from matrix.environments import Settings, UvEnvironments
+from matrix.environments import UvEnvironments
 from matrix.outside import world
 from matrix.plan import Heading, Selection, make_plan
 from matrix.processes import Processes
 from matrix.releases import IndexReleases, endpoint
+from matrix.resolution import Settings
 from matrix.runner import only_one
 
 PROGRAM = Path(__file__).with_name("shim_states.py")

@@ -1,0 +1,23 @@
+"""What each cell and check said over the nights: kept in small files that outlive their runs."""
+
+from matrix.history.files import History, Line, Unreadable, file_of, read, rebuild, write
+from matrix.history.text import lines
+from matrix.history.trends import CellTrend, State, Trend, chosen, summary, to_dict, trends
+
+__all__ = [
+    "CellTrend",
+    "History",
+    "Line",
+    "State",
+    "Trend",
+    "Unreadable",
+    "chosen",
+    "file_of",
+    "lines",
+    "read",
+    "rebuild",
+    "summary",
+    "to_dict",
+    "trends",
+    "write",
+]

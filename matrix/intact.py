@@ -1,0 +1,45 @@
+"""
+Whether what was installed or built is whole.
+
+uv verifies what it downloads, and not what has lain in its cache since: a power loss, or a library
+that edits its own files, is in every later environment. A cell would be blamed for it.
+"""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def broken(packages: Path) -> dict[str, str]:
+    """Return the installed projects that have a file of another size, or lack one, and which."""
+    found = {}
+    for record in sorted(packages.glob("*.dist-info/RECORD")):
+        file = next(_not_as_recorded(packages, record), None)
+        if file is not None:
+            found[record.parent.name.partition("-")[0]] = file
+    return found
+
+
+def _not_as_recorded(packages: Path, record: Path) -> Iterator[str]:
+    with record.open(encoding="utf-8", errors="replace", newline="") as file:
+        for row in csv.reader(file):
+            name, size = (row[0], row[2]) if len(row) > 2 else ("", "")  # noqa: PLR2004 - name, hash, size
+            # The record is written after itself, and byte code comes and goes.
+            compared = size.isdigit() and not name.endswith((".pyc", "/RECORD"))
+            if compared and not _is(packages / name, int(size)):
+                yield name
+
+
+def _is(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False
+
+
+def is_wheel(path: Path) -> bool:
+    """Whether a file is a whole archive: the list of what is in it stands at its end."""
+    return zipfile.is_zipfile(path)
