@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 from matrix import disk, gpus
+from matrix.budget import Machine
 from matrix.environments import UvEnvironments
 from matrix.pages import Pages
 from matrix.plan import PlannedCell
@@ -50,6 +51,7 @@ class Assembly:
         maker.prepare()
         work = self.settings.work
         cache = uv_cache(self.processes) or work
+        lent = gpus.of_machine()
         return Sweep(
             self.folder,
             maker,
@@ -57,8 +59,10 @@ class Assembly:
             self.settings.project.joinpath(*CHECKS),
             budget=disk.budget_of(work, cache, self.say, self._stopped),
             needs=disk.Needs(work, cache),
-            lease=gpus.Lease(gpus.of_machine(), say=self.say, stopped=self._stopped),
+            lease=gpus.Lease(lent, say=self.say, stopped=self._stopped),
             patience=Patience(),
+            # What a GPU's driver reserves counts too, and is no memory of the machine.
+            memory=None if lent else Machine().memory(),
             locked=self._locked,
         )
 

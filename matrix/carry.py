@@ -21,7 +21,7 @@ from pytest_torchcompat.outcome import Outcome
 
 FEW = 4  # distributions that a reason names
 
-_LEFT_OVER = shutil.ignore_patterns("home", ".*")
+_LEFT_OVER = shutil.ignore_patterns("home", ".*", "*.broken")
 
 NEVER_RAN = "no run has it"
 AGAIN = "asked for anew"

@@ -108,6 +108,15 @@ class Sweep:
         """
         files = files or self.folder.cell(cell.id)
         files.path.mkdir(parents=True, exist_ok=True)
+        attempt = functools.partial(self._tried, cell, files)
+        result = self.patience.retried(attempt, _is_infra, self.processes.wait)
+        finished = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        result = dataclasses.replace(result, finished=finished)
+        write_json(files.result, result.to_dict())
+        return result
+
+    def _tried(self, cell: PlannedCell, files: CellFolder) -> CellResult:
+        """Take a cell to its end once."""
         parts: Mapping[str, str] = {}
         try:
             cell = self.locked(cell)
@@ -122,10 +131,7 @@ class Sweep:
         finally:
             self.environments.delete(cell)
             shutil.rmtree(files.path / "home", ignore_errors=True)
-        finished = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        result = dataclasses.replace(result, finished=finished, parts=parts)
-        write_json(files.result, result.to_dict())
-        return result
+        return dataclasses.replace(result, parts=parts)
 
     def _in_environment(
         self, cell: PlannedCell, files: CellFolder, parts: Mapping[str, str]
@@ -133,7 +139,7 @@ class Sweep:
         started = time.monotonic()
         disk = self.needs.of(cell) if self.needs else 0
         with self.budget.room(disk=disk, who=cell.id):
-            environment = self._created(cell)
+            environment = self.environments.create(cell)
         created = time.monotonic()
         seconds = {"environment": round(created - started, 3)}
         if isinstance(environment, NoEnvironment):
@@ -146,11 +152,6 @@ class Sweep:
         seconds["run"] = round(time.monotonic() - started, 3)
         outcome, reason = self._verdict(cell, files, done, asked)
         return CellResult(cell.id, outcome, reason, environment.distributions, seconds)
-
-    def _created(self, cell: PlannedCell) -> Environment | NoEnvironment:
-        """Build a cell's environment; the machine's faults are tried again, with patience."""
-        build = functools.partial(self.environments.create, cell)
-        return self.patience.retried(build, _is_infra, self.processes.wait)
 
     def _ask(
         self, cell: PlannedCell, files: CellFolder, parts: Mapping[str, str]
@@ -198,8 +199,9 @@ class Sweep:
         return (Outcome.INFRA if infra else Outcome.CRASH), f"{died}\n{words}".strip()
 
 
-def _is_infra(found: Environment | NoEnvironment) -> bool:
-    return isinstance(found, NoEnvironment) and found.outcome is Outcome.INFRA
+def _is_infra(result: CellResult) -> bool:
+    # A checkpoint that did not come is a fault of its checks: it does not come for this run.
+    return result.outcome is Outcome.INFRA
 
 
 def _asks(cell: PlannedCell, checkpoint: str) -> bool:

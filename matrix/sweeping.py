@@ -14,7 +14,7 @@ from rich.console import Console
 from matrix import disk, history
 from matrix.budget import default_jobs
 from matrix.carry import Decision
-from matrix.causes import diagnosed
+from matrix.causes import marked
 from matrix.compare import merge
 from matrix.diff import Diff, Kind, diff
 from matrix.engine import Engine
@@ -24,7 +24,7 @@ from matrix.progress import Reporter, Resolving
 from matrix.questions import before
 from matrix.runner import CellResult, to_run
 from matrix.stacks import resolved_beside
-from matrix.store import RunFolder, finite, write_json, write_text
+from matrix.store import RunFolder, finite, in_order, write_json, write_text
 from matrix.tallies import is_flaky
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import RecordError
@@ -80,8 +80,11 @@ def explained(engine: Engine) -> dict[str, str]:
 def carried_over(decisions: Sequence[Decision], to_run: int) -> str:
     """Say how many results are still good, and how old the oldest of them is."""
     names = [decision.earlier.ran_in for decision in decisions if decision.earlier]
+    oldest = min(names, key=in_order)
     rest = f"{to_run} to run" if to_run else "nothing to run"
-    return f"{counted(len(names))} carried over, the oldest from {min(names)}; {rest}."
+    return (
+        f"{counted(len(names))} carried over, the oldest from {oldest}; {rest}."
+    )
 
 
 def _run(engine: Engine, cells: Sequence[PlannedCell], jobs: int) -> None:
@@ -134,7 +137,7 @@ def _before(folder: RunFolder, matrix: dict[str, Any]) -> tuple[Path, dict[str, 
         path, old = before(folder.path, matrix)
     except RecordError:
         return None  # The first of its kind: there is nothing that it could differ from.
-    return path, diagnosed(old)
+    return path, marked(old)
 
 
 def _confirmed(engine: Engine, matrix: dict[str, Any]) -> dict[str, Any]:

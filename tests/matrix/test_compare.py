@@ -36,7 +36,7 @@ def record(policy="stock", outcome=Outcome.PASS, **values):
 
 
 def ended(outcome=None, reason=None):
-    return {"outcome": outcome, "reason": reason, "seconds": {}, "finished": "2026-11-20T11:00"}
+    return {"outcome": outcome, "reason": reason, "seconds": {}, "finished": "2026-11-20T11:00:00+00:00"}
 
 
 def left(cell, *records, result=None, environment=None):
@@ -125,7 +125,7 @@ def test_a_run_is_complete_when_every_cell_has_ended(three, make_plan_of, missin
         found[1] = CellFiles(three[1], None, {}, (record(),))
     matrix = document(make_plan_of(*three), found, TOLERANCES)
     assert matrix["complete"] is not missing
-    assert matrix["finished"] == (None if missing else "2026-11-20T11:00")
+    assert matrix["finished"] == (None if missing else "2026-11-20T11:00:00+00:00")
 
 
 def test_what_drifted_from_the_lowest_torch_is_degraded(three, make_plan_of):

@@ -8,6 +8,7 @@ from pytest_torchcompat.reaping import die_with_parent
 def pytest_addoption(parser):
     """Declare what the real checks declare."""
     parser.addoption("--torchcompat-cell")
+    parser.addoption("--torchcompat-check-memory")
 
 
 def pytest_configure():
