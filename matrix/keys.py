@@ -2,7 +2,7 @@
 What a cell's result depends on, each part as a digest: a result is good for as long as they stay.
 
 The parts are its lock, its Python, its checkpoints' rows and files, this project's code that can
-affect it, and the machine's GPUs.
+affect it, and the machine's GPUs and tools.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 import ast
 import hashlib
 import platform
+import shutil
 import threading
 from collections.abc import Iterable, Mapping
+from ctypes.util import find_library
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -34,7 +36,13 @@ WITHOUT_EFFECT = (
 )
 ADAPTERS = "libraries"
 # Of the sweep, what builds a cell's environment and starts its process.
-OF_THE_SWEEP = ("matrix/checks", "matrix/environments.py", "matrix/resolution.py")
+OF_THE_SWEEP = (
+    *("matrix/checks", "matrix/environments.py", "matrix/processes.py", "matrix/resolution.py"),
+    *("matrix/runner.py", "matrix/sources.py"),
+)
+# Of the machine, what a source is built with and what sound is read with.
+PROGRAMS = ("g++", "gcc", "cc", "git", "ffmpeg", "sox")
+SHARED_LIBRARIES = ("avcodec", "sndfile", "sox")
 # Python 3.11 counts how deep it is in one number for all threads, and stops where that is off.
 _PARSING = threading.Lock()
 
@@ -66,6 +74,7 @@ class Keys:
             "files": self._files(rows),
             "code": code(self.project, cell.opened_by),
             "GPUs": digest(self.gpus),
+            "tools": tools(),
         }
         return {name: value for name, value in found.items() if value}
 
@@ -90,6 +99,13 @@ def python(version: str) -> str:
         return ""
     done = Processes().run([str(found), "-c", "import sys; print(sys.version)"])
     return digest([done.output, platform.system(), platform.machine()])
+
+
+@cache
+def tools() -> str:
+    """Return which of the programs and libraries that cells may need the machine has."""
+    programs = [f"{name} {shutil.which(name)}" for name in PROGRAMS]
+    return digest([*programs, *(f"{name} {find_library(name)}" for name in SHARED_LIBRARIES)])
 
 
 @cache

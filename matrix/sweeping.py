@@ -82,9 +82,7 @@ def carried_over(decisions: Sequence[Decision], to_run: int) -> str:
     names = [decision.earlier.ran_in for decision in decisions if decision.earlier]
     oldest = min(names, key=in_order)
     rest = f"{to_run} to run" if to_run else "nothing to run"
-    return (
-        f"{counted(len(names))} carried over, the oldest from {oldest}; {rest}."
-    )
+    return f"{counted(len(names))} carried over, the oldest from {oldest}; {rest}."
 
 
 def _run(engine: Engine, cells: Sequence[PlannedCell], jobs: int) -> None:

@@ -36,7 +36,12 @@ def record(policy="stock", outcome=Outcome.PASS, **values):
 
 
 def ended(outcome=None, reason=None):
-    return {"outcome": outcome, "reason": reason, "seconds": {}, "finished": "2026-11-20T11:00:00+00:00"}
+    return {
+        "outcome": outcome,
+        "reason": reason,
+        "seconds": {},
+        "finished": "2026-11-20T11:00:00+00:00",
+    }
 
 
 def left(cell, *records, result=None, environment=None):

@@ -21,13 +21,13 @@ def cell(planned_cell):
 
 def test_a_key_names_what_a_result_depends_on(cell):
     found = Keys(ROOT, catalogue(), {}).parts(cell)
-    assert set(found) == {"lock", "Python", "checkpoints", "files", "code", "GPUs"}
+    assert set(found) == {"lock", "Python", "checkpoints", "files", "code", "GPUs", "tools"}
 
 
 def test_a_key_of_what_is_not_known_is_left_out(cell):
     without = dataclasses.replace(cell, lock=(), python="3.99")
     found = Keys(ROOT, catalogue()).parts(without)
-    assert set(found) == {"checkpoints", "code", "GPUs"}
+    assert set(found) == {"checkpoints", "code", "GPUs", "tools"}
 
 
 def test_each_part_changes_with_what_it_stands_for(cell):
@@ -95,3 +95,10 @@ def test_a_comment_or_a_docstring_changes_no_result(checkout):
     file = checkout / "pytest_torchcompat" / "outcome.py"
     file.write_text(file.read_text().replace('"""', '"""Now ', 1) + "\n# a remark\n")
     assert digest_of(checkout) == before
+
+
+def test_a_compiler_or_a_reader_of_sound_that_is_installed_later_changes_a_key(cell, monkeypatch):
+    before = Keys(ROOT, catalogue()).parts(cell)
+    monkeypatch.setattr(keys, "tools", keys.tools.__wrapped__)
+    monkeypatch.setattr(keys, "find_library", lambda name: f"lib{name}.so.99")
+    assert differing(before, Keys(ROOT, catalogue()).parts(cell)) == ["tools"]
