@@ -28,7 +28,7 @@ from matrix.releases import IndexReleases, endpoint
 from matrix.replicas.rebuild import chosen, rebuild
 from matrix.resolution import Resolver, Settings
 from matrix.runner import only_one, read_plan, resumable, unfinished
-from matrix.stacks import Stack, together
+from matrix.stacks import Stack, together, unresolved
 from matrix.stacks_data import STACKS
 from matrix.store import RunFolder, new_run, runs, write_json
 from matrix.sweeping import Asked, counted, explained, headline, publish, regressed, shown, swept
@@ -258,7 +258,8 @@ def _environments(plan: Plan, processes: Processes) -> UvEnvironments:
 
 def _stopped(plan: Plan, folder: RunFolder, root: Path) -> str:
     left = len(unfinished(plan, folder))
-    rest = f"the other {left}" if left else "the stacks"
+    later = "the stacks" if unresolved(plan.stacks, folder) else "what is to be run once more"
+    rest = f"the other {left}" if left else later
     elsewhere = str(root) if root != RUNS else ""
     command = commands.go_on(plan.selection.to_dict(), plan.edition, elsewhere)
     kept = counted(len(plan.cells) - left)

@@ -14,10 +14,11 @@ from packaging.utils import canonicalize_name
 
 from matrix.keys import Keys, differing
 from matrix.plan import PlannedCell
-from matrix.store import CellFolder, RunFolder, runs, write_json
+from matrix.store import CellFolder, RunFolder, read_json, runs, write_json
 from matrix.whole import whole
 from pytest_torchcompat.errors import RecordError
 from pytest_torchcompat.outcome import Outcome
+from pytest_torchcompat.record import Record
 
 FEW = 4  # distributions that a reason names
 
@@ -73,15 +74,37 @@ class Past:
 
 def says_something(cell: PlannedCell, earlier: Earlier) -> bool:
     """Whether a cell ended for good, with all checks that are planned now."""
-    if earlier.result["outcome"]:
-        return bool(earlier.result["outcome"] != Outcome.INFRA.value)
     try:
-        records = earlier.files.records()
+        records = _read_whole(earlier.files)
+        asked = _asked(earlier.files)
     except RecordError:
         return False
+    ended = earlier.result["outcome"]
+    if ended == Outcome.UNAVAILABLE.value:
+        return True  # whatever would be checked in it
+    if ended == Outcome.INFRA.value or any(each.outcome is Outcome.INFRA for each in records):
+        return False
     have = {record.identity for record in records}
-    ended = all(check.identity in have for check in cell.checks)
-    return ended and not any(record.outcome is Outcome.INFRA for record in records)
+    planned = {check.identity for check in cell.checks} - have
+    # What a cell that died was not asked for may be what does not die.
+    return not planned or bool(ended and (asked is None or planned <= asked))
+
+
+def _read_whole(files: CellFolder) -> list[Record]:
+    """Read all that a run's page shows of a cell; raises ``RecordError`` where that fails."""
+    for each in (files, *files.tries()):
+        each.read_result()
+        each.read_environment()
+        each.records()
+    return files.records()
+
+
+def _asked(files: CellFolder) -> set[tuple[str, str, str]] | None:
+    """Return the checks that its process was asked for last; ``None`` where that is not known."""
+    if not files.request.exists():
+        return None
+    checks = read_json(files.request).get("checks") or []
+    return {(each["checkpoint"], each["use"], each["policy"]) for each in checks}
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ class DaskPool(Executor):
         told = threading.Thread(target=self._tell_workers, daemon=True)
         told.start()
         told.join(GRACE)
-        self._watching.join()
+        self._watching.join(GRACE)  # a scheduler that hangs does not answer it
         self._client.close(GRACE)
 
     def _wait(self) -> None:

@@ -81,7 +81,8 @@ def document(
     ordered = [by_id.pop(cell.id) for cell in plan.cells if cell.id in by_id]
     compared = compare(ordered, tolerances)
     ended = [files.result["finished"] for files in ordered if files.result]
-    complete = len(ended) == len(plan.whole or plan.cells)
+    resolved = all(stack["outcome"] != Outcome.NOT_RUN.value for stack in stacks)
+    complete = resolved and len(ended) == len(plan.whole or plan.cells)
     return answered(
         {
             "schema": SCHEMA,

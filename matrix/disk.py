@@ -13,7 +13,7 @@ from matrix import axes
 from matrix.budget import Budget, Machine
 from matrix.interpreters import find
 from matrix.plan import PlannedCell
-from matrix.processes import Processes, uv, uv_cache
+from matrix.processes import LIMITS, Processes, uv, uv_cache
 from pytest_torchcompat.errors import TorchcompatError
 
 GB = 10**9
@@ -64,7 +64,8 @@ def _is_cached(torch: str, python: str, work: Path) -> bool:
     if _is_nightly(torch):
         nightlies = axes.NIGHTLY_INDEX.format(backend=axes.NIGHTLY_BACKEND)
         command += ["--index", nightlies, "--index-strategy", "unsafe-best-match"]
-    done = Processes().run([*command, "--target", str(work / "dry-run"), f"torch=={torch}"])
+    command += ["--target", str(work / "dry-run"), f"torch=={torch}"]
+    done = Processes().run(command, timeout=LIMITS["listing"])
     return done.returncode == 0 and "Would download" not in done.output
 
 

@@ -127,7 +127,7 @@ class Remote:
         files = _files(self.folder, cell, self.number)
         try:
             contents = future.result()
-        except LostError as error:
+        except (LostError, OSError) as error:  # OSError: the worker's disk, or its network
             return CellResult(cell.id, Outcome.INFRA, str(error))
         with whole(self.folder, files.path) as folder:
             unpack(contents, folder)

@@ -29,8 +29,9 @@ RESTORED = ("SIGPIPE", "SIGXFSZ")
 
 def main(arguments: Sequence[str]) -> int:
     """Run the command to its end, or until the sweep is gone."""
-    sweep = int(arguments[0])
-    os.set_inheritable(sweep, False)
+    given = int(arguments[0])
+    sweep = os.dup(given)  # the lowest that is free, not inherited: select() knows none above 1023
+    os.close(given)
     reaping.adopt_orphans()
     ended = _told_of_children()
     pid = _start(arguments[1:])

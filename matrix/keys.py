@@ -34,10 +34,10 @@ WITHOUT_EFFECT = (
     *("checkpoints/rows", "checkpoints/replicas", "allowlist_code.py"),
 )
 ADAPTERS = "libraries"
-# Of the sweep, what builds a cell's environment and starts its process.
+# Of the sweep, what builds a cell's environment, starts its process and says how it ended.
 OF_THE_SWEEP = (
     *("matrix/checks", "matrix/environments.py", "matrix/processes.py", "matrix/resolution.py"),
-    *("matrix/runner.py", "matrix/sources.py"),
+    *("matrix/runner.py", "matrix/sources.py", "matrix/verdicts.py"),
 )
 # Of the machine, what a source is built with and what sound is read with.
 PROGRAMS = ("g++", "gcc", "cc", "git", "ffmpeg", "sox")

@@ -51,4 +51,7 @@ class Pages:
         return "" if late else hashlib.sha256(response.content).hexdigest()
 
     def _is_late(self, uploaded: bytes) -> bool:
-        return datetime.fromisoformat(uploaded.decode()) > self._settled
+        try:
+            return datetime.fromisoformat(uploaded.decode()) > self._settled
+        except (ValueError, TypeError):
+            return True  # Of a time that can't be compared, nobody knows.

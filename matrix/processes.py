@@ -13,7 +13,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import IO
@@ -255,12 +255,19 @@ def _check_started(code: int, command: Sequence[str], env: Mapping[str, str] | N
 def limited(
     processes: Processes, stage: str, command: Sequence[str], limits: Mapping[str, float] = LIMITS
 ) -> Finished:
-    """Run a stage of a cell's environment; one that hangs ends, and its output says that it did."""
+    """
+    Run a stage of a cell's environment.
+
+    Of one that hangs, which is ended, and of one that is killed, the output says so.
+    """
     done = processes.run(command, timeout=limits[stage])
-    if done.returncode is not None:
+    if done.returncode is None:
+        sentence = f"the {stage} {NOT_DONE} after {limits[stage]:.0f} s, and was killed"
+    elif done.returncode < 0:
+        sentence = f"the {stage} {NOT_DONE}: signal {-done.returncode} ended it"
+    else:
         return done
-    sentence = f"the {stage} {NOT_DONE} after {limits[stage]:.0f} s, and was killed"
-    return Finished(None, f"{sentence}\n{done.output}".strip())
+    return replace(done, output=f"{sentence}\n{done.output}".strip())
 
 
 def uv_cache(processes: Processes) -> Path | None:

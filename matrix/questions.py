@@ -15,7 +15,7 @@ from typing import Any
 from matrix import diff, history, recommend, retirement
 from matrix.causes import marked
 from matrix.lean import read_lean
-from matrix.store import RunFolder, read_json, runs
+from matrix.store import RunFolder, in_order, read_json, runs
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.display import escaped
 from pytest_torchcompat.errors import RecordError, TorchcompatError
@@ -214,8 +214,11 @@ def newest(root: Path) -> Path:
 def before(run: Path, mine: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     """Return the last complete run before one, of its selection; raises where there is none."""
     for folder in runs(run.parent):
-        if folder.path.name < run.name and folder.matrix.exists():
-            other = read_lean(folder.matrix)
+        if in_order(folder.path.name) < in_order(run.name) and folder.matrix.exists():
+            try:
+                other = read_lean(folder.matrix)
+            except RecordError:
+                continue  # What can't be read is no evidence; the one before it may be whole.
             same = all(other.get(key) == mine.get(key) for key in ("selection", "edition"))
             if same and other.get("complete"):
                 return folder.path, other

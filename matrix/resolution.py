@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import tomllib
 from packaging.utils import canonicalize_name
@@ -28,7 +29,7 @@ from matrix.interpreters import find
 from matrix.pages import Pages
 from matrix.plan import PlannedCell
 from matrix.processes import Processes, uv
-from matrix.store import write_json
+from matrix.store import write_json, write_text
 from matrix.verdicts import NoEnvironment, classify
 from pytest_torchcompat.outcome import Outcome
 
@@ -40,6 +41,7 @@ TIMEOUT = 600.0  # of a resolution, with the builds that tell what a source requ
 
 # What uv says with --verbose of each page that it reads, and of each project that it looks at.
 READS = re.compile(r"/simple/([\w.-]+)/|compatible version of ([\w.-]+)")
+PAGE = re.compile(r" for: (https?://\S+/)[\w.-]+/$", re.MULTILINE)
 NO_SOLUTION = "No solution found"
 
 
@@ -87,8 +89,8 @@ def from_repository(cell: PlannedCell) -> bool:
 
 def _listed(kind: str, cell: PlannedCell, lines: Sequence[str], settings: Settings) -> Path:
     path = settings.work / kind / f"{cell.id}.txt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    # Whole: a plan that is explained writes it while a sweep's uv may be reading it.
+    write_text(path, "\n".join(lines) + "\n")
     return path
 
 
@@ -155,7 +157,7 @@ class Resolver:
         try:
             found: dict[str, Any] = json.loads(path.read_text("utf-8"))
             same = all(self.pages.digest(name) == each for name, each in found["pages"].items())
-        except (OSError, ValueError, KeyError, AttributeError):
+        except (OSError, ValueError, KeyError, AttributeError, TypeError):
             return None  # There is none, or a part of one.
         return found if same else None
 
@@ -170,9 +172,11 @@ class Resolver:
             command = uv("pip", "compile", "-v", "--no-header", "--no-annotate", "--color", "never")
             command += ["-p", str(python), "-o", str(lock), *arguments(cell, self.settings)]
             done = self.processes.run([*command, str(asked)], timeout=TIMEOUT)
-            if done.returncode is None:
+            if done.returncode is None or done.returncode < 0:  # it hung, or was killed
                 return None
             read = {a or b for a, b in READS.findall(done.output)}
+            if not self._read_here(done.output):
+                read = set()  # Of the pages of another index no digest is taken.
             if done.returncode == 0:
                 lines = lock.read_text("utf-8").splitlines()
                 return {"lock": lines, "unsolved": "", "pages": self._pages(read, lines)}
@@ -186,6 +190,11 @@ class Resolver:
         pages = self._pages(read, ()) if NO_SOLUTION in output else {}
         return {"lock": [], "unsolved": why.reason, "pages": pages}
 
+    def _read_here(self, output: str) -> bool:
+        """Whether uv read no page of another index: an extra one, or one of uv's own settings."""
+        here = _place(self.pages.url)
+        return all(_place(url) == here for url in set(PAGE.findall(output)))
+
     def _pages(self, read: set[str], lock: Sequence[str]) -> dict[str, str]:
         """Return the digests of the pages that were read; none where that is not known."""
         names = {canonicalize_name(name) for name in read}
@@ -193,6 +202,12 @@ class Resolver:
             return {}
         found = {str(name): self.pages.digest(name) for name in sorted(names)}
         return found if all(found.values()) else {}
+
+
+def _place(url: str) -> tuple[str | None, int | None, str]:
+    """Return where a URL leads, without a user's name and password."""
+    parts = urlsplit(url)
+    return parts.hostname, parts.port, parts.path.strip("/")
 
 
 def spoken(output: str) -> str:

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -129,7 +129,9 @@ class Sweep:
         except (OSError, RecordError) as error:
             result = CellResult(cell.id, Outcome.INFRA, str(error))
         finally:
-            self.environments.delete(cell)
+            # A disk without room for that is no reason to stop; the cell's next try deletes it.
+            with suppress(OSError):
+                self.environments.delete(cell)
             shutil.rmtree(files.path / "home", ignore_errors=True)
         return dataclasses.replace(result, parts=parts)
 
@@ -270,7 +272,7 @@ def resumable(root: Path, selection: Selection, edition: str) -> tuple[Plan, Run
             continue  # A part: it goes on with its own plan and shard.
         if (plan.selection, plan.edition) == (selection, edition):
             left = unfinished(plan, folder) or unresolved(plan.stacks, folder)
-            return (plan, folder) if left else None
+            return (plan, folder) if left or folder.unsettled.exists() else None
     return None
 
 

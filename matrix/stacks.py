@@ -16,7 +16,7 @@ from typing import Any
 import tomllib
 from packaging.requirements import InvalidRequirement, Requirement
 
-from matrix.processes import Finished, Processes, uv
+from matrix.processes import NOT_DONE, Finished, Processes, uv
 from matrix.store import RunFolder, read_json, write_json
 from matrix.verdicts import classify
 from pytest_torchcompat.errors import TorchcompatError, unknown_name
@@ -232,6 +232,9 @@ def resolve(stack: Stack, processes: Processes, frozen_at: str) -> dict[str, Any
         return _outcome(stack, Outcome.TIMEOUT, reason, seconds=seconds)
     if done.returncode == 0:
         return _outcome(stack, Outcome.PASS, None, versions(done.output), seconds)
+    if done.returncode < 0:
+        reason = f"the resolver {NOT_DONE}: signal {-done.returncode} ended it"
+        return _outcome(stack, Outcome.INFRA, reason, seconds=seconds)
     said = classify(done.output)
     unbuilt = UNBUILT in " ".join(done.output.split())  # uv breaks its lines
     reason = (NO_WHEEL if unbuilt else "") + said.reason

@@ -9,6 +9,7 @@ A run's files.
     runs/<run>/cells/<cell>/cell.json         written when the cell is finished
     runs/<run>/cells/<cell>/tries/2/          the same files of a second try, 3/ of a third
     runs/<run>/stacks/<stack>.json            what the resolver found of a set of packages
+    runs/<run>/unsettled                      there until changes are confirmed
     runs/<run>/matrix.json, index.html        the merge and its page
 """
 
@@ -147,8 +148,17 @@ class CellFolder:
 
     def forget_unless(self, parts: Mapping[str, str]) -> None:
         """Delete the finished checks that were asked for when a result depended on other things."""
-        if self.request.exists() and read_json(self.request).get("parts", parts) != parts:
-            self.checks.unlink(missing_ok=True)
+        if not (self.checks.exists() and self.request.exists()):
+            return
+        known = read_json(self.request).get("parts", parts)
+        if "lock" in known and "lock" not in parts:
+            message = (
+                f"{self.path} has checks of a lock, and what its packages resolve to now is not "
+                "known; they are kept, and the cell goes on when the index answers"
+            )
+            raise RecordError(message)
+        if known != parts:
+            self.checks.unlink()
 
     def again(self, number: int) -> CellFolder:
         """Return the files of a further try; the second has number 2."""
@@ -191,6 +201,11 @@ class RunFolder:
     def page(self) -> Path:
         """The page."""
         return self.path / "index.html"
+
+    @property
+    def unsettled(self) -> Path:
+        """There for as long as a sweep has tries to make: to repeat a cell, or to confirm it."""
+        return self.path / "unsettled"
 
     def cell(self, identifier: str) -> CellFolder:
         """Return the files of a cell."""

@@ -3,6 +3,7 @@
 # ruff: noqa: T201 - a command line prints
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from matrix.questions import before
 from matrix.runner import CellResult, to_run
 from matrix.stacks import resolved_beside
 from matrix.store import RunFolder, finite, in_order, write_json, write_text
-from matrix.tallies import is_flaky
+from matrix.tallies import SILENT, is_flaky
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import RecordError
 
@@ -45,6 +46,9 @@ class Asked:
 
 def swept(engine: Engine, asked: Asked) -> dict[str, Any]:
     """Carry over what is still good, run the rest, confirm what changed; return the matrix."""
+    engine.folder.unsettled.touch()
+    if engine.fresh:
+        _forget_carried(engine)
     left = to_run(engine.plan, engine.folder)
     decisions = decided(engine, left)
     cells = engine.carried(decisions)
@@ -58,11 +62,28 @@ def swept(engine: Engine, asked: Asked) -> dict[str, Any]:
         page = shown(engine.folder.page)
         print(f"Boundary versions first. The page grows as cells finish: {page}")
     _run(engine, cells, asked.jobs or default_jobs())
-    for number in range(2, asked.repeat + 1):
-        engine.again(cells, number)
+    for number in range(SECOND, asked.repeat + 1):
+        engine.again(_untried(engine, number), number)
     matrix = _confirmed(engine, publish(engine.plan, engine.folder))
     history.write(engine.folder.path.parent, matrix)
+    engine.folder.unsettled.unlink(missing_ok=True)
     return matrix
+
+
+def _forget_carried(engine: Engine) -> None:
+    """Delete what this run carried over before it was stopped; where it ran it stays."""
+    for cell in engine.plan.cells:
+        files = engine.folder.cell(cell.id)
+        if (files.read_result() or {}).get("carried"):
+            # At once: half of a cell would count. What a kill leaves of such a name is tidied up.
+            gone = files.path.rename(files.path.with_name(f".{cell.id}"))
+            shutil.rmtree(gone)
+
+
+def _untried(engine: Engine, number: int) -> list[PlannedCell]:
+    """Return the cells whose try of that number has not ended, in this sweep or a stopped one."""
+    found = ((cell, engine.folder.cell(cell.id).again(number)) for cell in engine.plan.cells)
+    return [cell for cell, files in found if not files.result.exists()]
 
 
 def decided(engine: Engine, cells: Sequence[PlannedCell]) -> list[Decision]:
@@ -133,9 +154,10 @@ def regressed(folder: RunFolder, matrix: dict[str, Any]) -> int:
 def _before(folder: RunFolder, matrix: dict[str, Any]) -> tuple[Path, dict[str, Any]] | None:
     try:
         path, old = before(folder.path, matrix)
-    except RecordError:
-        return None  # The first of its kind: there is nothing that it could differ from.
-    return path, marked(old)
+        return path, marked(old)
+    except (RecordError, KeyError, TypeError, AttributeError):
+        # The first of its kind, or after one of another form: nothing that it could differ from.
+        return None
 
 
 def _confirmed(engine: Engine, matrix: dict[str, Any]) -> dict[str, Any]:
@@ -147,8 +169,10 @@ def _confirmed(engine: Engine, matrix: dict[str, Any]) -> dict[str, Any]:
     old = _before(engine.folder, matrix)
     if old is None:
         return matrix
-    changed = _changed(diff(old[1], matrix), matrix)
+    changed = _changed(diff(old[1], matrix))
     matrix = _again(engine, changed, SECOND, matrix, f"not what it was in {old[0].name}")
+    half = "one of the two tries met a fault of the machine"
+    matrix = _again(engine, _half_heard(matrix), THIRD, matrix, half)
     return _again(engine, _disagreeing(matrix), THIRD, matrix, "the two tries disagree")
 
 
@@ -163,6 +187,15 @@ def _again(
     return publish(engine.plan, engine.folder)
 
 
+def _half_heard(matrix: dict[str, Any]) -> set[str]:
+    """Return the cells of whose two tries one says something."""
+    return {
+        cell["id"]
+        for cell in matrix["cells"]
+        if any(_tries(check) == SECOND and _verdicts(check) == 1 for check in cell["checks"])
+    }
+
+
 def _disagreeing(matrix: dict[str, Any]) -> set[str]:
     return {
         cell["id"]
@@ -171,16 +204,19 @@ def _disagreeing(matrix: dict[str, Any]) -> set[str]:
     }
 
 
-def _changed(found: Diff, matrix: dict[str, Any]) -> set[str]:
-    """Return the cells with a change that was seen once."""
-    carried = {cell["id"] for cell in matrix["cells"] if cell["carried"]}
+def _changed(found: Diff) -> set[str]:
+    """Return the cells with a change that was seen once, be it by an earlier run."""
     told = [each for group in found.groups if group.kind in TO_CONFIRM for each in group.changes]
-    new = {each.new.cell["id"] for each in told if each.new and _tries(each.new.check) == 1}
-    return new - carried
+    return {each.new.cell["id"] for each in told if each.new and _tries(each.new.check) == 1}
 
 
 def _tries(check: Any) -> int:
     return sum((check.get("tally") or {"": 1}).values())
+
+
+def _verdicts(check: Any) -> int:
+    tally = check.get("tally") or {}
+    return sum(number for outcome, number in tally.items() if outcome not in SILENT)
 
 
 def headline(plan: Plan, cells: Sequence[PlannedCell]) -> str:

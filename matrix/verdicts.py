@@ -26,6 +26,12 @@ DISK = re.compile(
     r"|too many open files",
     re.IGNORECASE,
 )
+# Of a build whose compiler, or whose Python, the kernel killed.
+MEMORY = re.compile(
+    r"\bsignal: 9 \(SIGKILL\)|killed signal terminated program|internal compiler error: killed"
+    r"|unable to execute command: killed|virtual memory exhausted",
+    re.IGNORECASE,
+)
 NETWORK = re.compile(
     r"error sending request|client error|dns error|connection (?:refused|reset|closed)"
     r"|operation timed out|request failed after|HTTP status server error|failed to lookup address"
@@ -33,8 +39,8 @@ NETWORK = re.compile(
     # an answer that was cut off, and one that asks for patience
     r"|response body error|error reading a body|before message length reached"
     r"|HTTP status client error \((?:408|429)\b"
-    # ours, of a stage that hung
-    rf"|{NOT_DONE} after \d+ s"
+    # ours, of a stage that hung, and of one that was killed
+    rf"|{NOT_DONE}(?: after \d+ s|: signal \d+)"
     # git's
     r"|could not resolve (?:host|proxy)|failed to connect to|remote end hung up|rpc failed"
     r"|returned error: 5\d\d",
@@ -64,7 +70,7 @@ def classify(words: str) -> NoEnvironment:
         message = f"this uv is too old for the sweep; install a newer one: {trimmed(words)}"
         raise BuildError(message)
     unwrapped = " ".join(words.split())
-    infra = DISK.search(unwrapped) or NETWORK.search(unwrapped)
+    infra = any(fault.search(unwrapped) for fault in (DISK, MEMORY, NETWORK))
     return NoEnvironment(Outcome.INFRA if infra else Outcome.UNAVAILABLE, trimmed(words))
 
 

@@ -241,7 +241,9 @@ def _excused(found: Record, memory: int | None) -> Record:
     """Return a failure for want of memory or disk as the machine's, which it is."""
     if found.outcome not in (Outcome.FAIL, Outcome.CRASH):
         return found
-    said = (found.exception, found.message, *found.chain, found.output)
+    # An error says itself why; what was printed on the way, only of a process that died, is that.
+    printed = None if found.exception else found.output
+    said = (found.exception, found.message, *found.chain, printed)
     words = "\n".join(each for each in said if each)
     if machine.is_full(words):
         return found.changed(outcome=Outcome.INFRA)

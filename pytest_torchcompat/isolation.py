@@ -64,7 +64,10 @@ class Died:
         """Name the signal or the exit code."""
         if self.exitcode >= 0:
             return f"exit code {self.exitcode}"
-        name = signal.Signals(-self.exitcode).name
+        try:
+            name = signal.Signals(-self.exitcode).name
+        except ValueError:  # of real time, of which few have a name
+            return f"signal {-self.exitcode}"
         hint = " (out of memory?)" if name == "SIGKILL" else ""
         return f"signal {name}{hint}"
 
@@ -185,10 +188,14 @@ class _Process:
         while self._heard(deadline):
             try:
                 kind, value = self._conn.recv()
+                if kind == "ended":
+                    # The task's process was waited for: its id may be anybody's by now.
+                    self._group = self._child.pid
             except (EOFError, OSError):
                 kind, value = "ended", self._exitcode()
             said[kind] = value
-            self._group = said.get("group", self._group)
+            if kind == "group":
+                self._group = value
             if kind == "ended":
                 if value == 0 and "value" in said:
                     return Returned(said["value"], self.output())

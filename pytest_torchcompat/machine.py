@@ -34,10 +34,18 @@ def confine(memory: int | None) -> None:
     with contextlib.suppress(OSError):  # no Linux, or a machine that does not let us
         SCORE.write_text(KILLED_FIRST, "ascii")
     if memory:
-        import resource  # not on Windows, where nothing is limited
+        with contextlib.suppress(ImportError):  # on Windows, where nothing is limited
+            _limit_data(memory)
 
-        # Not the address space: torch with CUDA reserves far more of that than it uses.
-        resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+
+def _limit_data(memory: int) -> None:
+    import resource
+
+    # Not the address space: torch with CUDA reserves far more of that than it uses.
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    # What somebody limited already, nobody but root may raise.
+    most = memory if hard == resource.RLIM_INFINITY else min(memory, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 
 def ran_out(words: str) -> bool:

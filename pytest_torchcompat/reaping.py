@@ -24,7 +24,8 @@ LINUX = sys.platform == "linux"
 
 def die_with_parent() -> None:
     """Ask Linux to kill this process when the one that started it dies, however it dies."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if LINUX:  # Windows does not know the signal's name
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def adopt_orphans() -> None:
@@ -48,12 +49,15 @@ def lead_session() -> None:
             return
 
 
-def kill(pid: int) -> None:
-    """Kill a process, if it is there and ours."""
+def kill(pid: int) -> bool:
+    """Kill a process, if it is there; false where it is not ours to kill."""
     try:
         os.kill(pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
-    except (ProcessLookupError, PermissionError):
-        return
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return True
 
 
 def kill_group(pid: int) -> None:
@@ -101,11 +105,10 @@ def below(pid: int, spared: Collection[int] = ()) -> list[int]:
 def kill_below(pid: int, spared: Collection[int] = ()) -> None:
     """Kill all that lives below a process that adopts; a parent that dies hands up its children."""
     while True:
-        left = below(pid, spared)
+        # What runs as another user stays, and is not waited for.
+        left = [each for each in below(pid, spared) if kill(each)]
         if not left:
             return
-        for each in left:
-            kill(each)
         _reap(left)
 
 
@@ -119,7 +122,13 @@ def _reap(pids: Collection[int]) -> None:
 
 
 def has_children() -> bool:
-    """Whether this process has any child, ended ones included: cheaper than to look for them."""
+    """
+    Whether this process has any child, ended ones included: cheaper than to look for them.
+
+    Elsewhere than on Linux nothing is found below a process, and Python may not have the call.
+    """
+    if not LINUX:
+        return False
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

@@ -173,6 +173,13 @@ def test_a_process_that_hung_is_a_timeout_and_before_any_stage_it_was_importing(
     assert record.message == "not done after 600 s, and killed"
 
 
+def test_what_was_printed_of_a_disk_excuses_a_process_that_died_and_no_error(tmp_path):
+    printed = "no cache: [Errno 30] Read-only file system: '/x'"
+    found = Attempt(Stage.LOAD, "KeyError", "'model'")
+    assert record_of(check(tmp_path), Returned(found, printed)).outcome is Outcome.FAIL
+    assert record_of(check(tmp_path), Died(-6, "load", printed)).outcome is Outcome.INFRA
+
+
 def test_only_the_file_itself_speaks_for_the_globals(tmp_path):
     other = Load(Policy.STRICT, "app.py:2", "app.py:2", "other.pt", "00", ("c.D",))
     found = Attempt(Stage.FORWARD, loads=(other, load("ok")))

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from pytest_torchcompat import machine
+from pytest_torchcompat import isolation, machine, reaping
 from pytest_torchcompat.isolation import TAIL, Died, Nursery, Returned, TimedOut
 
 STATE = {"prepared": 0, "touched": False}
@@ -203,6 +203,10 @@ def test_a_kill_by_the_system_is_named_with_a_guess():
     assert Died(3, None, "").reason == "exit code 3"
 
 
+def test_a_signal_that_has_no_name_is_told_by_its_number():
+    assert Died(-40, None, "").reason == "signal 40"
+
+
 def test_an_exception_in_a_task_is_in_its_output(nursery):
     result = nursery.run(raise_in_task, timeout=60)
     assert isinstance(result, Died)
@@ -247,3 +251,42 @@ def until(condition):
     while not condition():
         assert time.monotonic() < deadline
         os.sched_yield()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")
+def test_a_task_that_has_ended_is_not_killed_later_when_its_id_may_be_anothers(monkeypatch):
+    killed = []
+    monkeypatch.setattr(isolation, "kill_group", killed.append)
+    with Nursery(prepare, "fork") as nursery:
+        _, pid = nursery.run(look, timeout=60).value
+    assert killed
+    assert pid not in killed
+
+
+def test_where_the_system_has_no_such_calls_a_child_does_without_them(monkeypatch):
+    monkeypatch.setattr(reaping, "LINUX", False)
+    monkeypatch.delattr(signal, "SIGKILL")
+    monkeypatch.delattr(os, "waitid", raising=False)
+    monkeypatch.setitem(sys.modules, "resource", None)
+    monkeypatch.setattr(machine, "SCORE", machine.Path("/not/there"))
+    reaping.die_with_parent()
+    machine.confine(2**30)
+    assert not reaping.has_children()
+
+
+def test_a_limit_that_is_there_already_is_kept(monkeypatch):
+    limits = []
+    monkeypatch.setattr(machine, "SCORE", machine.Path("/not/there"))
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (2**20, 2**20))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, both: limits.append(both))
+    machine.confine(2**30)
+    assert limits == [(2**20, 2**20)]
+
+
+def test_a_process_that_is_not_ours_to_kill_is_not_waited_for(monkeypatch):
+    def refuse(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refuse)
+    monkeypatch.setattr(reaping, "below", lambda *_: [1])
+    reaping.kill_below(os.getpid())

@@ -406,7 +406,7 @@ def main() -> None:
     args = parser.parse_args()
     path = Path(args.to).resolve()  # an import may change the folder
     if args.module:
-        _die_with_parent(signal.SIGKILL)
+        _die_with_parent(9)  # SIGKILL, a name that Windows does not have
     else:
         _end_with_children()
         # Whoever asks takes that folder away, whatever becomes of this process.

@@ -317,3 +317,14 @@ def test_a_probe_that_is_interrupted_ends_what_it_has_started(bare, site, tmp_pa
             asked.terminate()
             assert file.read() == b""  # its end: nobody is left to write
     assert asked.returncode == 128 + signal.SIGTERM
+
+
+def test_an_import_is_asked_for_where_the_system_has_no_sigkill(tmp_path, monkeypatch):
+    answer = tmp_path / "answer.json"
+    monkeypatch.delattr(signal, "SIGKILL")
+    monkeypatch.setattr(probe, "_die_with_parent", lambda _: None)
+    monkeypatch.setattr(probe, "_import", lambda name: {"module": name})
+    monkeypatch.setattr(os, "_exit", lambda _: None)
+    monkeypatch.setattr(sys, "argv", ["probe", "--module", "a", "--to", str(answer)])
+    probe.main()
+    assert json.loads(answer.read_text()) == {"module": "a"}

@@ -152,9 +152,9 @@ class Actor:
     def _live(self):
         with ExitStack() as rooms:
             for need in self.needs:
-                self._go.get(timeout=PATIENCE)
+                self._go.get()
                 rooms.enter_context(self._rooms.room(**need, who=self.name))
-            self._go.get(timeout=PATIENCE)
+            self._go.get()  # for ever, in a thread that ends with the process
 
     def go_on(self):
         self._go.put(None)

@@ -185,3 +185,25 @@ def test_a_copy_that_fails_leaves_nothing(ended, decided, tmp_path, monkeypatch)
     with pytest.raises(OSError, match="No space left"):
         carry_over(decided(), new)
     assert not new.cell("a").path.exists()
+
+
+ONE = {"checkpoint": "one", "policy": "stock", "use": "forward"}
+
+
+@pytest.mark.parametrize(("outcome", "good"), [("crash", False), ("unavailable", True)])
+def test_what_a_cell_that_died_was_not_asked_for_is_not_carried_over(ended, decided, outcome, good):
+    folder = ended(outcomes=(), result=outcome)
+    write_json(folder.cell("a").request, {"checks": [ONE]})
+    assert bool(decided().earlier) is good
+
+
+def test_a_crash_beside_a_fault_of_the_machine_is_not_carried_over(ended, decided):
+    ended(outcomes=("infra",), result="crash")
+    assert decided().earlier is None
+
+
+def test_a_cell_with_a_try_that_can_not_be_read_is_not_carried_over(ended, decided):
+    tried = ended().cell("a").again(2)
+    tried.path.mkdir(parents=True)
+    tried.result.write_text("")
+    assert decided().earlier is None

@@ -11,7 +11,7 @@ import pytest
 from package_index import serving
 
 from matrix import axes, disk
-from matrix.processes import Processes, StoppedError, uv
+from matrix.processes import Finished, Processes, StoppedError, uv
 from pytest_torchcompat.errors import TorchcompatError
 
 
@@ -163,3 +163,16 @@ def test_the_budget_reads_the_smaller_disk_and_the_machines_memory(tmp_path, fre
         assert said.get(timeout=60) == words
         rooms.stop()
     thread.join(60)
+
+
+def test_a_uv_that_hangs_when_asked_for_its_cache_has_no_torch_there(tmp_path, monkeypatch):
+    limits = []
+
+    def hang(_, __, timeout=None):
+        limits.append(timeout)
+        return Finished(None)
+
+    monkeypatch.setattr(disk, "find", lambda _: sys.executable)
+    monkeypatch.setattr(Processes, "run", hang)
+    assert disk._is_cached("2.5.1", "3.10", tmp_path) is False
+    assert limits == [120.0]

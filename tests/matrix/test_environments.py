@@ -359,6 +359,12 @@ def test_a_plugin_that_cannot_be_built_stops_the_sweep(environments):
         ("error: failed to write\n  cause: No space left on device (os error 28)", Outcome.INFRA),
         ("error: Request failed after 3 retries\n  cause: dns error", Outcome.INFRA),
         ("error: HTTP status server error (503 Service Unavailable)", Outcome.INFRA),
+        ("the build was not done: signal 9 ended it\nBuilding", Outcome.INFRA),
+        (
+            "error: Failed\n  cause: Call to `b.build_wheel` failed (signal: 9 (SIGKILL))",
+            Outcome.INFRA,
+        ),
+        ("error: Failed\n  gcc: fatal error: Killed signal terminated program cc1", Outcome.INFRA),
         ("error: Git operation failed\n  cause: Could not resolve host: a.host", Outcome.INFRA),
         ("error: Git operation failed\n  cause: not our ref 01234567", Outcome.UNAVAILABLE),
     ],

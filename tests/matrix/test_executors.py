@@ -439,6 +439,29 @@ def test_a_lost_worker_is_no_verdict(folder, plan):
     assert not folder.cell("a").path.exists()
 
 
+def test_a_workers_full_disk_is_no_verdict_and_does_not_end_the_others(folder, plan):
+    future: Future[None] = Future()
+    future.set_exception(OSError(28, "No space left on device"))
+    result = Remote(plan, folder, "a-run", code="").taken(plan.cells[0], future)
+    assert (result.outcome, result.reason) == (Outcome.INFRA, "[Errno 28] No space left on device")
+
+
+def test_a_scheduler_that_hangs_does_not_keep_the_sweep_from_its_end(monkeypatch):
+    answered = threading.Event()
+    client = types.SimpleNamespace(
+        get_executor=lambda **_: None,
+        nthreads=lambda: {"a": int(answered.wait())},
+        run=lambda *_, **__: None,
+        close=lambda _: None,
+    )
+    monkeypatch.setattr(cluster, "_connected", lambda _: client)
+    monkeypatch.setattr(cluster, "POLL", 0.0)
+    monkeypatch.setattr(cluster, "GRACE", 0.0)
+    DaskPool("tcp://127.0.0.1:1", "a-run").shutdown(cancel_futures=True)
+    assert not answered.is_set()
+    answered.set()
+
+
 def test_of_a_large_output_the_end_comes_back_and_of_another_large_file_nothing(
     tmp_path, monkeypatch
 ):

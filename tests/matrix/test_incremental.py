@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from matrix import __main__ as command
+from matrix.engine import Engine
 from matrix.environments import Environment
-from matrix.store import RunFolder, runs
+from matrix.questions import before
+from matrix.store import RunFolder, runs, write_json
 
 STUB = Path(__file__).parent / "stub_checks"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -203,3 +205,102 @@ def test_a_narrower_run_carries_over_from_a_wider_one(world, sweep):
     said, _ = sweep("--cell", "a")
     assert world.created == ["a", "b"]
     assert "1 cell carried over" in said
+
+
+def test_a_change_that_a_run_of_other_cells_saw_once_is_confirmed(world, sweep):
+    world.add("a", "varies")
+    world.says("pass")
+    _, first = sweep()
+    world.says("fail")
+    sweep("--cell", "a", "--fresh")
+    world.says("pass", "pass")
+    said, matrix = sweep("--fail-on", "regression")
+    assert f"1 cell to run once more: not what it was in {first['run']}." in said
+    assert check_of(matrix)["tally"] == {"fail": 1, "pass": 2}
+
+
+def test_a_second_try_that_the_machine_failed_confirms_nothing(world, sweep):
+    world.add("a", "varies")
+    world.says("pass")
+    sweep()
+    world.says("fail", "infra", "pass")
+    said, matrix = sweep("--fresh", "--fail-on", "regression")
+    assert "1 cell to run once more: one of the two tries met a fault of the machine." in said
+    assert check_of(matrix)["tally"] == {"fail": 1, "infra": 1, "pass": 1}
+
+
+@pytest.fixture
+def stopped(monkeypatch):
+    """Have the next further try of a number be interrupted."""
+    again = Engine.again
+    numbers = []
+
+    def stop(engine, cells, number):
+        if number in numbers:
+            numbers.remove(number)
+            raise KeyboardInterrupt
+        again(engine, cells, number)
+
+    monkeypatch.setattr(Engine, "again", stop)
+    return numbers.append
+
+
+def test_a_run_that_is_stopped_while_it_confirms_goes_on_with_that(world, sweep, stopped):
+    world.add("a", "varies")
+    world.says("pass")
+    sweep()
+    world.says("fail", "fail")
+    stopped(2)
+    said, first = sweep("--fresh", code=130)
+    assert "1 cell kept; nox -s matrix -- --edition replica --runs" in said
+    assert "goes on with what is to be run once more." in said
+    _, matrix = sweep("--fail-on", "regression", code=1)
+    assert matrix["run"] == first["run"]
+    assert check_of(matrix)["tally"] == {"fail": 2}
+    assert sweep()[1]["run"] != first["run"]
+
+
+def test_a_run_that_is_stopped_while_it_repeats_makes_each_try_once(world, sweep, stopped):
+    world.add("a", "varies")
+    world.says("pass", "fail", "pass")
+    stopped(3)
+    sweep("--repeat", "3", code=130)
+    _, matrix = sweep("--repeat", "3")
+    assert check_of(matrix)["tally"] == {"fail": 1, "pass": 2}
+    assert world.created == ["a"] * 3
+
+
+def test_a_run_that_goes_on_fresh_runs_what_it_carried_over_before(world, sweep, stopped):
+    world.add("a", "works")
+    world.add("b", "varies")
+    world.says("pass")
+    sweep()
+    world.cells.pop()
+    world.add("b", "varies", "works")
+    world.says("fail", "fail")
+    stopped(2)
+    sweep(code=130)
+    world.created.clear()
+    _, matrix = sweep("--fresh")
+    assert world.created == ["a", "b"]
+    assert [cell["carried"] for cell in matrix["cells"]] == [None, None]
+
+
+def test_a_run_of_before_that_can_not_be_read_hides_no_regression(world, sweep):
+    world.add("a", "varies")
+    world.says("pass")
+    sweep()
+    _, torn = sweep()
+    (Path("runs") / torn["run"] / "matrix.json").write_text("{half")
+    world.says("fail", "fail")
+    sweep("--fresh", "--fail-on", "regression", code=1)
+
+
+def test_the_tenth_run_of_a_minute_is_compared_with_the_ninth(tmp_path):
+    asked = {"selection": {}, "edition": "replica"}
+    for number in ("", "-2", "-9", "-10"):
+        folder = RunFolder(tmp_path / f"2026-11-20T0300{number}")
+        write_json(folder.plan, {})
+        write_json(folder.matrix, {**asked, "complete": True})
+    path, _ = before(tmp_path / "2026-11-20T0300-10", asked)
+    assert path.name == "2026-11-20T0300-9"

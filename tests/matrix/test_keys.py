@@ -76,6 +76,7 @@ def digest_of(checkout):
         ("pytest_torchcompat/diagnosis/raised.py", True),
         ("matrix/checks/conftest.py", True),
         ("matrix/environments.py", True),
+        ("matrix/verdicts.py", True),
         ("pytest_torchcompat/libraries/fairseq.py", False),
         ("pytest_torchcompat/commands/scan.py", False),
         ("pytest_torchcompat/checkpoints/rows/yolo.py", False),

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import select
 import sys
 import threading
 
 import pytest
 
-from matrix.processes import Finished, Processes, StoppedError, uv
+from matrix.processes import Finished, Processes, StoppedError, limited, uv
 
 WAIT = "import threading; threading.Event().wait()"
 # A child that starts a child of its own, which says hello and then holds the pipe open.
@@ -65,3 +66,22 @@ def test_nothing_is_started_once_stopped():
 def test_uv_is_the_one_beside_this_python():
     done = Processes().run(uv("--version"))
     assert done.output.startswith("uv ")
+
+
+def test_a_stage_that_is_killed_says_so():
+    words = ["sh", "-c", "echo Resolved; kill -9 $$"]
+    done = limited(Processes(), "installation", words)
+    assert done == Finished(-9, "the installation was not done: signal 9 ended it\nResolved")
+
+
+def test_a_sweep_with_a_thousand_open_files_still_hears_of_an_end():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (2048, hard))
+    files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        done = Processes().run([sys.executable, "-c", "print(7)"])
+    finally:
+        for each in files:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert done == Finished(0, "7\n")

@@ -137,9 +137,12 @@ def test_an_index_that_does_not_answer_leaves_a_cell_as_it_is(
     assert resolver().lock(cell) == cell
 
 
-def test_a_resolution_that_does_not_end_leaves_a_cell_as_it_is(resolver, cell, monkeypatch):
+@pytest.mark.parametrize("code", [None, -9])
+def test_a_resolution_that_does_not_end_or_is_killed_leaves_a_cell_as_it_is(
+    resolver, cell, monkeypatch, code
+):
     found = resolver()
-    monkeypatch.setattr(found.processes, "run", lambda *_, **__: Finished(None))
+    monkeypatch.setattr(found.processes, "run", lambda *_, **__: Finished(code))
     assert found.lock(cell) == cell
 
 
@@ -181,3 +184,19 @@ def test_a_page_that_is_not_there_is_an_answer_and_one_that_does_not_come_is_non
     frozen = datetime.fromisoformat(FROZEN)
     assert Pages(index.url, frozen).digest("nothing") == "none"
     assert Pages(f"http://127.0.0.1:{free_port}/", frozen).digest("nothing") == ""
+
+
+def test_what_is_read_from_another_index_too_is_resolved_each_time(
+    resolver, cell, index, monkeypatch
+):
+    monkeypatch.setenv("UV_EXTRA_INDEX_URL", index.url.replace("127.0.0.1", "localhost"))
+    for _ in range(2):
+        found = resolver()
+        assert found.lock(cell).lock == LOCK
+        assert found.processes.started == 1
+
+
+@pytest.mark.parametrize("when", ["2024-01-01T00:00:00", "yesterday"])
+def test_a_page_with_a_time_that_says_nothing_has_no_digest(index, when):
+    index.wheel("demo", "1.0", data_upload_time=when)
+    assert Pages(index.url, datetime.fromisoformat(FROZEN)).digest("demo") == ""

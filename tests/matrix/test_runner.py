@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import select
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from matrix.compare import merge
 from matrix.environments import Environment
 from matrix.plan import Selection
 from matrix.processes import Finished, Processes
@@ -25,6 +27,7 @@ from matrix.runner import (
     to_run,
     unfinished,
 )
+from matrix.stacks import Stack
 from matrix.store import RunFolder, write_json
 from matrix.verdicts import NoEnvironment
 from pytest_torchcompat.errors import TorchcompatError
@@ -367,3 +370,37 @@ def test_a_check_that_the_machine_failed_is_run_again(folder, stub_cell, make_pl
     sweep(folder).run_cell(cell)
     assert outcomes(folder, cell) == {"works": "pass"}
     assert to_run(plan, folder) == []
+
+
+def test_checks_of_a_lock_are_kept_where_the_index_does_not_say_what_it_is_now(folder, stub_cell):
+    cell = stub_cell("a", "works", "exits")
+    files = folder.cell("a")
+    append_line(files.checks, passed("works").to_dict())
+    write_json(files.request, {"parts": {"lock": "a", "code": "b"}})
+    result = sweep(folder, parts=lambda _: {"code": "b"}).run_cell(cell)
+    assert result.outcome is Outcome.INFRA
+    assert (
+        "has checks of a lock, and what its packages resolve to now is not known" in result.reason
+    )
+    assert outcomes(folder, cell) == {"works": "pass"}
+
+
+def test_a_run_with_a_stack_that_was_not_resolved_is_not_complete(
+    folder, one_cell_plan, make_plan_of
+):
+    stack = Stack("one", "agrees", "3.11", ("torch",), "a document", "")
+    plan = planned(folder, dataclasses.replace(one_cell_plan, stacks=(stack,)), {})
+    write_json(folder.cell("a").result, {"outcome": "unavailable", "finished": "then"})
+    assert merge(plan, folder, {})["complete"] is False
+
+
+def test_an_environment_that_can_not_be_deleted_stops_nothing(folder, stub_cell, monkeypatch):
+    environments = Here()
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(environments, "delete", full)
+    cell = stub_cell("a", "works")
+    assert sweep(folder, environments).run_cell(cell).outcome is None
+    assert outcomes(folder, cell) == {"works": "pass"}

@@ -121,6 +121,12 @@ def test_a_resolver_that_finds_no_end_is_a_timeout():
     assert found["reason"] == "the resolver found no end in 300 s"
 
 
+def test_a_resolver_that_is_killed_is_the_machines_fault():
+    found = resolve(stack("one"), Resolver(Finished(-9)), FROZEN)
+    assert found["outcome"] == "infra"
+    assert found["reason"] == "the resolver was not done: signal 9 ended it"
+
+
 def test_a_result_is_kept_and_a_fault_of_the_machine_tried_again(tmp_path):
     folder = RunFolder(tmp_path)
     stacks = (stack("one", name="a"), stack("two", name="b"))

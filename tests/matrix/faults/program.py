@@ -11,9 +11,5 @@ sys.path.insert(0, str(HERE.parent))
 import sweep_program  # noqa: E402 - after its folder is on the path
 
 if __name__ == "__main__":
-    command = sweep_program.command
-    command.UvEnvironments = sweep_program.ThisEnvironment
-    command.Resolver = sweep_program.NoIndex
-    command.WORK = Path(sys.argv[1])
-    command.CHECKS = HERE / "checks"
-    sys.exit(command.main(sys.argv[2:]))
+    sweep_program.stand_in(Path(sys.argv[1]), HERE / "checks")
+    sys.exit(sweep_program.command.main(sys.argv[2:]))
