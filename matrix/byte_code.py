@@ -93,7 +93,7 @@ def _installed(packages: Path) -> Iterator[tuple[Path, str]]:
     """Yield the sources that packages installed, and their hashes."""
     found: dict[str, set[str]] = {}
     for record in packages.glob("*.dist-info/RECORD"):
-        with record.open(encoding="utf-8", newline="") as file:
+        with record.open(encoding="utf-8", errors="replace", newline="") as file:
             for row in csv.reader(file):
                 # A script of the environment's own lies outside, and names its interpreter.
                 if row and row[0].endswith(".py") and not row[0].startswith("."):

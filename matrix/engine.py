@@ -100,8 +100,7 @@ class Engine:
     @cached_property
     def keys(self) -> Keys:
         """What tells a cell's key."""
-        names = tuple(gpu.name for gpu in gpus.of_machine())
-        return Keys(self.places.project, catalogue(), self.located or None, names)
+        return Keys(self.places.project, catalogue(), self.located or None, gpus.names())
 
     @cached_property
     def sweep(self) -> Sweep:

@@ -44,6 +44,11 @@ def of_machine(environ: Mapping[str, str] = os.environ) -> tuple[Gpu, ...]:
     return visible(_listed(done.output), environ) if done.returncode == 0 else ()
 
 
+def names() -> tuple[str, ...]:
+    """Return what the GPUs are called that our processes may use."""
+    return tuple(gpu.name for gpu in of_machine())
+
+
 def _listed(output: str) -> tuple[Gpu, ...]:
     """Return what nvidia-smi lists, which it does in the order of the indexes."""
     rows = csv.reader(output.splitlines(), skipinitialspace=True)

@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any
 
+from matrix import gpus
 from matrix.assembly import Assembly
 from matrix.files import locate_all
 from matrix.keys import Keys
@@ -102,7 +103,8 @@ class Site:
         """Return what runs the one cell of a plan, whose checkpoints are located here."""
         say = logging.getLogger(__name__).info
         files = locate_all(alone, catalogue(), say)
-        return replace(self.base, files=files, parts=Keys(PROJECT, catalogue(), files).parts)
+        keys = Keys(PROJECT, catalogue(), files, gpus.names())
+        return replace(self.base, files=files, parts=keys.parts)
 
 
 @dataclass(frozen=True)
