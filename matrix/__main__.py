@@ -16,6 +16,7 @@ from typing import Any
 from packaging.version import Version
 
 from matrix import bisect, commands, executors, history, merging, questions, shards
+from matrix.budget import default_jobs
 from matrix.compare import RED
 from matrix.engine import Engine, Places
 from matrix.environments import UvEnvironments
@@ -195,10 +196,11 @@ def run_sweep(options: argparse.Namespace) -> int:
     """Run the sweep, or go on with the one of this selection that was stopped."""
     with only_one(WORK):
         plan, folder = _open_run(options)
-        asked = Asked(options.jobs, options.repeat, options.force)
+        asked = Asked(options.repeat, options.force)
+        jobs = options.jobs or default_jobs()
         fresh = options.fresh or options.repeat > 1
         scheduler = executors.scheduler_of(options)
-        engine = _engine(plan, folder, fresh=fresh, scheduler=scheduler)
+        engine = _engine(plan, folder, fresh=fresh, scheduler=scheduler, jobs=jobs)
         with hold(folder):
             try:
                 matrix = swept(engine, asked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from matrix.keys import Keys
 from matrix.plan import Plan, PlannedCell
 from matrix.processes import Processes
 from matrix.resolution import Resolver, Settings
-from matrix.runner import CellResult, Sweep, to_run
+from matrix.runner import CellResult, Sweep
 from matrix.store import RunFolder
 from pytest_torchcompat.checkpoints.rows import catalogue
 
@@ -61,7 +61,8 @@ class Engine:
     """
     Brings the cells of one run to their results.
 
-    The two that are made, what builds environments and what resolves them, ask uv.
+    ``jobs`` is how many run at a time on this machine. The two that are made, what builds
+    environments and what resolves them, ask uv.
     """
 
     plan: Plan
@@ -73,6 +74,7 @@ class Engine:
     resolver: Callable[..., Resolver] = Resolver
     files: Files | None = None
     scheduler: str = ""
+    jobs: int = field(default_factory=default_jobs)
     say: Callable[[str], object] = print
 
     @cached_property
@@ -129,37 +131,23 @@ class Engine:
             carry_over(decision, self.folder)
         return [decision.cell for decision in decisions if decision.earlier is None]
 
-    def run(self, cells: Sequence[PlannedCell], jobs: int, finished: Finished = _untold) -> None:
+    def run(self, cells: Sequence[PlannedCell], finished: Finished = _untold) -> None:
         """Run cells; what they leave lies in the run's folder."""
-        self._run(cells, jobs, finished, 1)
+        self._run(cells, finished, 1)
 
-    def _run(
-        self, cells: Sequence[PlannedCell], jobs: int, finished: Finished, number: int
-    ) -> None:
+    def _run(self, cells: Sequence[PlannedCell], finished: Finished, number: int) -> None:
         if cells:
-            task, executor = self._executor(jobs, number)
+            task, executor = self._executor(number)
             # Resolved here: whichever machine installs them, they are the same.
             locked = self.assembly.resolving.locked(cells, _untold) if self.scheduler else cells
             with executor:
                 run_cells(task, locked, executor, finished)
 
-    def _executor(self, jobs: int, number: int) -> tuple[Task, Executor]:
+    def _executor(self, number: int) -> tuple[Task, Executor]:
         if self.scheduler:
             return remote(self.plan, self.folder, self.places.work, self.scheduler, number)
-        return local(self.sweep, jobs, number)
+        return local(self.sweep, self.jobs, number)
 
     def again(self, cells: Sequence[PlannedCell], number: int) -> None:
         """Run cells once more, each as its try of that number."""
-        self._run(cells, 1, _untold, number)
-
-
-def run(plan: Plan, folder: RunFolder, places: Places, *, fresh: bool = False) -> None:
-    """Bring a plan's cells to their results, one at a time where they are few."""
-    engine = Engine(plan, folder, places, fresh)
-    cells = engine.carried(engine.decisions(to_run(plan, folder)))
-    engine.run(cells, min(default_jobs(), len(cells)) or 1)
-
-
-def named(plan: Plan, run: str) -> Plan:
-    """Return a plan with the name of its run's folder."""
-    return dataclasses.replace(plan, run=run)
+        self._run(cells, _untold, number)

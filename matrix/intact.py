@@ -8,7 +8,6 @@ that edits its own files, is in every later environment. A cell would be blamed 
 from __future__ import annotations
 
 import csv
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,8 +49,3 @@ def _is(path: Path, size: int) -> bool:
         return path.stat().st_size == size
     except OSError:
         return False
-
-
-def is_wheel(path: Path) -> bool:
-    """Whether a file is a whole archive: the list of what is in it stands at its end."""
-    return zipfile.is_zipfile(path)

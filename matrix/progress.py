@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -87,33 +88,21 @@ def first_line(reason: str | None) -> str:
     return f": {lines[0]}" if lines else ""
 
 
-class Resolving:
-    """Shows how many cells are resolved, where that takes a while; called with each that is."""
+@contextmanager
+def resolving(console: Console) -> Iterator[Callable[[PlannedCell], None]]:
+    """Show how many cells are resolved, where that takes a while; yield what tells of each."""
+    bar = Progress(
+        TextColumn("Resolving what has run before"),
+        BarColumn(),
+        TextColumn("{task.completed}"),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    task = bar.add_task("cells", total=None)
 
-    def __init__(self, console: Console) -> None:
-        self._bar = Progress(
-            TextColumn("Resolving what has run before"),
-            BarColumn(),
-            TextColumn("{task.completed}"),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bar.add_task("cells", total=None)
+    def told(_: PlannedCell) -> None:
+        bar.advance(task)
 
-    def __call__(self, cell: PlannedCell) -> None:
-        """Tell of a cell that is resolved."""
-        del cell
-        self._bar.advance(self._task)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._bar.stop()
+    with bar:
+        yield told

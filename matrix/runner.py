@@ -11,7 +11,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -279,32 +278,6 @@ def resumable(root: Path, selection: Selection, edition: str) -> tuple[Plan, Run
 def read_plan(folder: RunFolder) -> Plan:
     """Return a run's plan."""
     return Plan.from_dict(read_json(folder.plan))
-
-
-def run_cells(
-    sweep: Sweep,
-    cells: Sequence[PlannedCell],
-    jobs: int,
-    finished: Callable[[PlannedCell, CellResult], None],
-) -> None:
-    """
-    Run cells side by side and tell of each that ended.
-
-    With several at a time one environment more is built ahead: building waits for the index, and
-    running for a core. With one, each cell is ended before the next begins.
-
-    An exception, ``KeyboardInterrupt`` among them, kills what runs and is raised again.
-    """
-    sweep = dataclasses.replace(sweep, slots=threading.Semaphore(jobs))
-    with ThreadPoolExecutor(max_workers=jobs + 1 if jobs > 1 else 1) as pool:
-        futures = {pool.submit(sweep.run_cell, cell): cell for cell in cells}
-        try:
-            for future in as_completed(futures):
-                finished(futures[future], future.result())
-        except BaseException:
-            sweep.processes.stop()
-            pool.shutdown(cancel_futures=True)
-            raise
 
 
 @contextmanager

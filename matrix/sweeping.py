@@ -13,7 +13,6 @@ from typing import Any
 from rich.console import Console
 
 from matrix import disk, history
-from matrix.budget import default_jobs
 from matrix.carry import Decision
 from matrix.causes import marked
 from matrix.compare import merge
@@ -21,7 +20,7 @@ from matrix.diff import Diff, Kind, diff
 from matrix.engine import Engine
 from matrix.page.render import render
 from matrix.plan import Plan, PlannedCell
-from matrix.progress import Reporter, Resolving
+from matrix.progress import Reporter, resolving
 from matrix.questions import before
 from matrix.runner import CellResult, to_run
 from matrix.stacks import resolved_beside
@@ -37,9 +36,8 @@ SECOND, THIRD = 2, 3
 
 @dataclass(frozen=True)
 class Asked:
-    """How a run is asked for: cells at a time, tries of each, the disk however small."""
+    """How a run is asked for: tries of each cell, the disk however small."""
 
-    jobs: int | None = None
     repeat: int = 1
     force: bool = False
 
@@ -61,7 +59,7 @@ def swept(engine: Engine, asked: Asked) -> dict[str, Any]:
     if cells:
         page = shown(engine.folder.page)
         print(f"Boundary versions first. The page grows as cells finish: {page}")
-    _run(engine, cells, asked.jobs or default_jobs())
+    _run(engine, cells)
     for number in range(SECOND, asked.repeat + 1):
         engine.again(_untried(engine, number), number)
     matrix = _confirmed(engine, publish(engine.plan, engine.folder))
@@ -88,8 +86,8 @@ def _untried(engine: Engine, number: int) -> list[PlannedCell]:
 
 def decided(engine: Engine, cells: Sequence[PlannedCell]) -> list[Decision]:
     """Return whether each cell has to run; what that takes is shown as it goes."""
-    with Resolving(Console()) as resolving:
-        return engine.decisions(cells, resolving)
+    with resolving(Console()) as told:
+        return engine.decisions(cells, told)
 
 
 def explained(engine: Engine) -> dict[str, str]:
@@ -106,18 +104,18 @@ def carried_over(decisions: Sequence[Decision], to_run: int) -> str:
     return f"{counted(len(names))} carried over, the oldest from {oldest}; {rest}."
 
 
-def _run(engine: Engine, cells: Sequence[PlannedCell], jobs: int) -> None:
+def _run(engine: Engine, cells: Sequence[PlannedCell]) -> None:
     plan, folder = engine.plan, engine.folder
     beside = resolved_beside(plan.stacks, folder, engine.processes, plan.frozen_at)
     page = _Page(plan, folder)
     done = len(plan.cells) - len(cells)
-    with Reporter(Console(), done, len(plan.cells), jobs) as reporter, beside:
+    with Reporter(Console(), done, len(plan.cells), engine.jobs) as reporter, beside:
 
         def finished(cell: PlannedCell, result: CellResult) -> None:
             reporter.finished(cell, result, folder.cell(cell.id).records())
             page.grow()
 
-        engine.run(cells, jobs, finished)
+        engine.run(cells, finished)
 
 
 class _Page:

@@ -54,7 +54,7 @@ class Probes:
             # One for all: they share its date, the checkpoints' files and the indexes' pages.
             self._engine = Engine(plan, self.folder, self.places, self.fresh)
         engine = self._engine
-        engine.run(engine.carried(engine.decisions(plan.cells)), 1)
+        engine.run(engine.carried(engine.decisions(plan.cells)))
         found: Mapping[str, Any] = inlined(merge(plan, self.folder, {}))["cells"][0]
         return found
 

@@ -23,7 +23,6 @@ from matrix.runner import (
     missing,
     only_one,
     resumable,
-    run_cells,
     to_run,
     unfinished,
 )
@@ -225,14 +224,6 @@ def test_an_older_run_is_left_where_a_newer_one_is_complete(tmp_path, one_cell_p
     assert resumable(tmp_path, Selection(), "replica") is None
 
 
-def test_an_error_that_nobody_foresaw_stops_the_other_cells(folder, stub_cell):
-    broken = Here(KeyError("a bug"))
-    processes = Processes()
-    with pytest.raises(KeyError, match="a bug"):
-        run_cells(sweep(folder, broken, processes), [stub_cell("a", "works")], 1, print)
-    assert processes.stopped
-
-
 def test_one_sweep_at_a_time(tmp_path):
     with only_one(tmp_path / "work"):
         sentence = r"another sweep is using .*; wait for it"
@@ -328,31 +319,6 @@ def test_an_interrupted_run_says_what_it_kept(program, folder, number):
 def test_a_red_cell_is_data_unless_the_run_is_asked_to_fail_on_it(program, folder):
     write_json(folder.cell("first").result, {"outcome": "unavailable", "finished": "2026"})
     assert program.go_on("--fail-on", "any")[0] == 1
-
-
-class Counting(Processes):
-    """Processes that note how many of them run at a time."""
-
-    def __init__(self):
-        super().__init__()
-        self.running = 0
-        self.most = 0
-
-    def run(self, *_, **__):
-        """End after everybody else had a chance to start."""
-        self.running += 1
-        self.most = max(self.most, self.running)
-        for _ in range(1000):
-            os.sched_yield()
-        self.running -= 1
-        return Finished(0)
-
-
-def test_one_environment_is_built_ahead_and_no_more_cells_run_than_asked_for(folder, stub_cell):
-    processes = Counting()
-    cells = [stub_cell(f"cell{number}", "works") for number in range(6)]
-    run_cells(sweep(folder, processes=processes), cells, 2, lambda *_: None)
-    assert processes.most == 2
 
 
 @pytest.mark.parametrize("returncode", [2, 3, 4, 5])

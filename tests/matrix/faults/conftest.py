@@ -17,9 +17,10 @@ from fault_traces import PATIENCE, Traces
 
 from matrix import processes
 from matrix.environments import Environment
+from matrix.executors import local, run_cells
 from matrix.holding import hold
 from matrix.processes import Processes
-from matrix.runner import Sweep, run_cells, to_run
+from matrix.runner import Sweep, to_run
 from matrix.store import RunFolder, write_json
 from matrix.sweeping import publish
 
@@ -144,7 +145,9 @@ def run_all(folder, make_plan_of, monkeypatch):
         write_json(folder.plan, plan.to_dict())
         with hold(folder):
             sweep = Sweep(folder, Here(), Processes(), CHECKS, "replica")
-            run_cells(sweep, to_run(plan, folder), 1, lambda *_: None)
+            task, pool = local(sweep, 1)
+            with pool:
+                run_cells(task, to_run(plan, folder), pool, lambda *_: None)
             return publish(plan, folder)
 
     return run
