@@ -83,7 +83,9 @@ def tests(session: nox.Session, torch: str) -> None:
     session.install(*groups("tests"), ".", f"torch=={torch}")
     skipped = ("tests/real", *(WITHOUT_TORCH if torch == TORCHES[0] else ()))
     left_out = [f"--ignore={folder}" for folder in skipped]
-    session.run("python", "-m", "pytest", *left_out, "-n", "auto", *session.posargs)
+    # The slow ones stand together: who is done takes from who is not.
+    spread = ("-n", "auto", "--dist", "worksteal")
+    session.run("python", "-m", "pytest", *left_out, *spread, *session.posargs)
 
 
 @nox.session(venv_backend="uv")

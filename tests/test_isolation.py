@@ -255,8 +255,13 @@ def until(condition):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is forked")
 def test_a_task_that_has_ended_is_not_killed_later_when_its_id_may_be_anothers(monkeypatch):
-    killed = []
-    monkeypatch.setattr(isolation, "kill_group", killed.append)
+    killed, kill = [], isolation.kill_group
+
+    def noted(pid):
+        killed.append(pid)
+        kill(pid)
+
+    monkeypatch.setattr(isolation, "kill_group", noted)
     with Nursery(prepare, "fork") as nursery:
         _, pid = nursery.run(look, timeout=60).value
     assert killed
