@@ -100,7 +100,7 @@ def engine_of(monkeypatch):
             def carried(self, decisions):
                 return decisions
 
-            def run(self, cells, jobs):
+            def run(self, cells):
                 (cell,) = cells
                 run(self.folder, cell)
 
