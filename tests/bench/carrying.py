@@ -118,7 +118,7 @@ def _engine(plan: Plan, folder: Path) -> Engine:
 def _ran(engine: Engine) -> None:
     """Leave what a run leaves of whose cells all ended well."""
     write_json(engine.folder.plan, engine.plan.to_dict())
-    for cell in engine.resolving.locked(engine.plan.cells, str):
+    for cell in engine.assembly.resolving.locked(engine.plan.cells, str):
         files = engine.folder.cell(cell.id)
         for check in cell.checks:
             record = Record(check.checkpoint, "replica", check.policy, Outcome.PASS, use=check.use)
