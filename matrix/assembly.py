@@ -11,7 +11,6 @@ from matrix import disk, gpus
 from matrix.budget import Machine
 from matrix.environments import UvEnvironments
 from matrix.pages import Pages
-from matrix.plan import PlannedCell
 from matrix.processes import Processes, uv_cache
 from matrix.releases import IndexReleases, endpoint
 from matrix.resolution import Resolver, Settings
@@ -63,11 +62,8 @@ class Assembly:
             patience=Patience(),
             # What a GPU's driver reserves counts too, and is no memory of the machine.
             memory=None if lent else Machine().memory(),
-            locked=self._locked,
+            locked=self.resolving.lock,
         )
 
     def _stopped(self) -> bool:
         return self.processes.stopped
-
-    def _locked(self, cell: PlannedCell) -> PlannedCell:
-        return cell if cell.lock or cell.unsolved else self.resolving.lock(cell)

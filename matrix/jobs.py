@@ -103,8 +103,13 @@ class Site:
         """Return what runs the one cell of a plan, whose checkpoints are located here."""
         say = logging.getLogger(__name__).info
         files = locate_all(alone, catalogue(), say)
-        keys = Keys(PROJECT, catalogue(), files, gpus.names())
+        keys = Keys(PROJECT, catalogue(), files, self.gpus)
         return replace(self.base, files=files, parts=keys.parts)
+
+    @cached_property
+    def gpus(self) -> tuple[str, ...]:
+        """What this worker's GPUs are called; asked once, and not by each cell."""
+        return gpus.names()
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ class Resolver:
         """Return cells with their locks, and tell of each; some may be resolved already."""
 
         def lock(cell: PlannedCell) -> PlannedCell:
-            found = cell if cell.lock or cell.unsolved else self.lock(cell)
+            found = self.lock(cell)
             told(found)
             return found
 
@@ -124,8 +124,11 @@ class Resolver:
         """
         Return a cell with its lock, or with the resolver's words where there is none.
 
-        Where the machine is at fault the cell stays as it is, and its environment is tried later.
+        One that is resolved stays so. Where the machine is at fault the cell stays as it is, and
+        its environment is tried later.
         """
+        if cell.lock or cell.unsolved:
+            return cell
         python = find(cell.python)
         if python is None:
             return cell
