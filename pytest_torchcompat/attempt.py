@@ -19,7 +19,7 @@ from typing import Any, Callable
 
 from pytest_torchcompat import machine, shim
 from pytest_torchcompat.checkpoints.catalogue import CheckpointFile
-from pytest_torchcompat.forward import WARM_UP, device_of, fingerprint, measure, synchronised
+from pytest_torchcompat.forward import device_of, fingerprint, synchronised
 from pytest_torchcompat.isolation import Died, Nursery, Result, Returned, Say, TimedOut
 from pytest_torchcompat.libraries import Library, run_of
 from pytest_torchcompat.outcome import Outcome, Stage
@@ -28,6 +28,7 @@ from pytest_torchcompat.policies.interception import applied
 from pytest_torchcompat.policies.refusals import PolicyRefusedError, is_refusal
 from pytest_torchcompat.policies.rules import Load, Rules
 from pytest_torchcompat.record import FORWARD, Record
+from pytest_torchcompat.timing import measure
 
 
 @dataclass(frozen=True)
@@ -115,8 +116,7 @@ def _described(
         return {}
     # A forward pass alone is timed: of the other uses, some take seconds, and none is a benchmark.
     timed = check.timed and check.use == FORWARD
-    # The run that gave the output was the first call.
-    benchmark = measure(run, device, warm_up=WARM_UP - 1) if timed else None
+    benchmark = measure(run, device) if timed else None
     return {"fingerprint": fingerprint(output), "benchmark": benchmark}
 
 

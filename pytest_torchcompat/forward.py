@@ -1,14 +1,9 @@
-"""Timing a forward pass, and a fingerprint of what it computes."""
+"""Where a forward pass runs, and a fingerprint of what it computes."""
 
 from __future__ import annotations
 
-import statistics
-import time
 from typing import Any, Callable
 
-WARM_UP = 2
-ROUNDS = 20
-SECONDS = 1.0  # enough for a median; a slow model gets fewer rounds, never fewer than three
 PROJECTIONS = 32
 
 
@@ -41,41 +36,6 @@ def synchronised(run: Callable[[], Any], device: str) -> Callable[[], Any]:
         return result
 
     return call
-
-
-def method_of(device: str) -> str:
-    """Name the way of timing; figures of two methods are never compared."""
-    return "perf_counter+cuda.synchronize" if device.startswith("cuda") else "perf_counter"
-
-
-def measure(run: Callable[[], Any], device: str, warm_up: int = WARM_UP) -> dict[str, Any]:
-    """Time a forward pass after some calls that do not count; the figures are seconds a call."""
-    call = synchronised(run, device)
-    for _ in range(warm_up):
-        call()
-    times = _rounds(call)
-    return {"method": method_of(device), "device": device, **summary(times)}
-
-
-def _rounds(call: Callable[[], Any]) -> list[float]:
-    times: list[float] = []
-    while len(times) < ROUNDS and (len(times) < 3 or sum(times) < SECONDS):  # noqa: PLR2004
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return times
-
-
-def summary(times: list[float]) -> dict[str, Any]:
-    """Return the rounds, minimum, median, interquartile range and maximum of some times."""
-    low, _, high = statistics.quantiles(times, n=4)
-    return {
-        "rounds": len(times),
-        "min": min(times),
-        "median": statistics.median(times),
-        "iqr": high - low,
-        "max": max(times),
-    }
 
 
 def fingerprint(output: Any) -> dict[str, Any]:

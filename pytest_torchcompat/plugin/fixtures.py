@@ -187,8 +187,9 @@ def torchcompat_forward(request: pytest.FixtureRequest) -> Callable[..., dict[st
     """
     Time a forward pass: ``torchcompat_forward(model)`` or ``torchcompat_forward(call=function)``.
 
-    Returns the rounds, minimum, median, interquartile range and maximum in seconds with the method
-    of timing; through pytest-benchmark, whose table and JSON then hold it too, where installed.
+    Returns the rounds, minimum, median with its interval, interquartile range and maximum in
+    seconds, the most memory in bytes, and the method of timing; pytest-benchmark's table and JSON
+    hold them too, where it is installed.
     """
     subject: Subject = request.getfixturevalue("_torchcompat_subject")
 
@@ -220,17 +221,12 @@ def _device(name: str) -> str:
 def _timed(
     request: pytest.FixtureRequest, run: Callable[[], Any], device: str, *, in_table: bool
 ) -> dict[str, Any]:
-    from pytest_torchcompat import forward
+    from pytest_torchcompat.timing.measuring import measured
 
-    # pytest-benchmark takes one figure a test.
-    if not (in_table and request.config.pluginmanager.hasplugin("benchmark")):
-        return forward.measure(run, device)
-    benchmark = request.getfixturevalue("benchmark")
-    call = forward.synchronised(run, device)
-    benchmark.pedantic(call, rounds=forward.ROUNDS, warmup_rounds=forward.WARM_UP)
-    if benchmark.stats is None:  # --benchmark-disable, or pytest-xdist, which disables it
-        return forward.measure(run, device)
-    times = list(benchmark.stats.stats.data)
-    figures = {"method": forward.method_of(device), "device": device, **forward.summary(times)}
-    benchmark.extra_info["torchcompat"] = {"method": figures["method"], "device": device}
+    figures, times = measured(run, device)
+    # pytest-benchmark takes one figure a test, and a test may take it for something else.
+    if in_table and "benchmark" not in request.fixturenames:
+        from pytest_torchcompat.plugin.benchmarks import tell
+
+        tell(request, figures, times)
     return figures
