@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Callable
 
+from pytest_torchcompat.gpus import covers
+
 PROJECTIONS = 32
 
 
@@ -11,17 +13,39 @@ def device_of(name: str) -> str:
     """
     Return the device that ``auto``, ``cpu`` or ``cuda[:N]`` means on this machine.
 
-    Raises ``RuntimeError`` with the reason where a named device is missing.
+    ``auto`` is a GPU where there is one that this build of torch has code for.
+
+    Raises ``RuntimeError`` with the reason where a named device is missing, or where this build of
+    torch has no code for it: a call would end with "no kernel image is available".
     """
+    if name.startswith("cuda"):
+        missing = _missing(int(name.partition(":")[2] or 0))
+        if missing:
+            message = f"device {name} {missing}"
+            raise RuntimeError(message)
+    if name == "auto":
+        return "cpu" if _missing(0) else "cuda"
+    return name
+
+
+def _missing(number: int) -> str:
+    """Return why nothing can run on a GPU; empty where it can."""
     import torch
 
-    available = torch.cuda.is_available()
-    if name == "auto":
-        return "cuda" if available else "cpu"
-    if name.startswith("cuda") and not available:
-        message = f"device {name} is not available: torch {torch.__version__} sees no GPU here"
-        raise RuntimeError(message)
-    return name
+    build = f"torch {torch.__version__}"
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if number >= count:
+        seen = f"sees {count} here" if count else "sees no GPU here"
+        return f"is not available: {build} {seen}"
+    major, minor = torch.cuda.get_device_capability(number)
+    built = torch.cuda.get_arch_list()
+    if not built or covers(built, f"sm_{major}{minor}"):
+        return ""
+    return (
+        f"has no kernel image in {build}: {torch.cuda.get_device_name(number)} is"
+        f" sm_{major}{minor}, and this build is for {' '.join(built)}. Take a build for it, or"
+        " --torchcompat-device=cpu."
+    )
 
 
 def synchronised(run: Callable[[], Any], device: str) -> Callable[[], Any]:

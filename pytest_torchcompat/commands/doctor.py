@@ -41,7 +41,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what is found; 1 where something is broken. Raises ``TorchcompatError``."""
     from pytest_torchcompat.doctor import ask, findings
-    from pytest_torchcompat.doctor.gpus import architecture
+    from pytest_torchcompat.gpus import architecture
 
     for name in args.gpu:
         architecture(name)  # told before the imports take their time

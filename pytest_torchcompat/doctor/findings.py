@@ -9,7 +9,7 @@ from pytest_torchcompat.doctor.finding import BROKEN, WARNING, Finding, named, o
 from pytest_torchcompat.doctor.findings_imports import of_imports
 from pytest_torchcompat.doctor.findings_packages import of_packages
 from pytest_torchcompat.doctor.findings_torch import Device, of_torch
-from pytest_torchcompat.doctor.gpus import architecture
+from pytest_torchcompat.gpus import architecture
 from pytest_torchcompat.policies import FORCE, FORCE_NOT
 
 _VALUE = 80  # characters of a variable that are told

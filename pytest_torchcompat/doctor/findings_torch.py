@@ -18,7 +18,7 @@ from pytest_torchcompat.doctor.finding import (
     ok,
     pinned,
 )
-from pytest_torchcompat.doctor.gpus import covers, specifier_for
+from pytest_torchcompat.gpus import covers, specifier_for
 from pytest_torchcompat.policies import FORCE, FORCE_NOT, Policy
 
 _TRUE = ("1", "y", "yes", "true")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_torchcompat.doctor.gpus import ARCHITECTURES, architecture, covers, specifier_for
+from pytest_torchcompat.gpus import ARCHITECTURES, architecture, covers, specifier_for
 from pytest_torchcompat.errors import UnknownNameError
 
 
