@@ -24,6 +24,7 @@ from matrix.holding import hold
 from matrix.outside import world
 from matrix.plan import Heading, Plan, Selection, make_plan, selected_policies
 from matrix.processes import Processes
+from matrix.published import publish
 from matrix.questions import folder_of
 from matrix.releases import IndexReleases, endpoint
 from matrix.replicas.rebuild import chosen, rebuild
@@ -32,7 +33,7 @@ from matrix.runner import only_one, read_plan, resumable, unfinished
 from matrix.stacks import Stack, together, unresolved
 from matrix.stacks_data import STACKS
 from matrix.store import RunFolder, new_run, runs, write_json
-from matrix.sweeping import Asked, counted, explained, headline, publish, regressed, shown, swept
+from matrix.sweeping import Asked, counted, explained, headline, regressed, shown, swept
 from pytest_torchcompat.checkpoints.fetch import EDITIONS
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import RecordError, TorchcompatError, UnknownNameError
@@ -285,7 +286,7 @@ def _is_no_build_of_a_night(cell: Mapping[str, Any]) -> bool:
 
 
 def render_run(options: argparse.Namespace) -> int:
-    """Write a run's matrix.json and page again."""
+    """Write a run's matrix.json, its page and what lies beside it again."""
     folder = RunFolder(options.run)
     publish(read_plan(folder), folder)
     print(shown(folder.page))

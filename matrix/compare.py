@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 from packaging.version import Version
 
-from matrix import axes, causes, retirement
+from matrix import axes, causes, checkpoints, retirement
 from matrix.claims import judged
 from matrix.claims_data import CLAIMS
 from matrix.plan import Plan, PlannedCell, PlannedCheck
@@ -115,13 +115,15 @@ def answered(matrix: dict[str, Any]) -> dict[str, Any]:
     """Return a matrix with what its cells answer: why they are red, the claims, who needs what."""
     matrix = causes.marked(matrix)
     cases = causes.cases(matrix)
+    rows = catalogue()
     return {
         **matrix,
         "causes": causes.causes(matrix, cases),
         "refusals": causes.refusals(matrix, cases),
         "claims": judged(CLAIMS, matrix["cells"]),
         "shims": retirement.shims(matrix, SHIMS),
-        "allowlists": retirement.allowlists(matrix, catalogue()),
+        "allowlists": retirement.allowlists(matrix, rows),
+        "checkpoints": checkpoints.opened(matrix, rows),
     }
 
 

@@ -217,10 +217,12 @@ def before(run: Path, mine: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
         if in_order(folder.path.name) < in_order(run.name) and folder.matrix.exists():
             try:
                 other = read_lean(folder.matrix)
-            except RecordError:
+            except (RecordError, OSError, RecursionError):
                 continue  # What can't be read is no evidence; the one before it may be whole.
             same = all(other.get(key) == mine.get(key) for key in ("selection", "edition"))
-            if same and other.get("complete"):
+            # Of a run that was united here, a part may be all of it.
+            copy = "run" in other and other["run"] == mine.get("run")
+            if same and other.get("complete") and not copy:
                 return folder.path, other
     message = (
         f"{run.parent} holds no complete run of the same selection before {run.name}; name the two:"

@@ -11,6 +11,9 @@ A run's files.
     runs/<run>/stacks/<stack>.json            what the resolver found of a set of packages
     runs/<run>/unsettled                      there until changes are confirmed
     runs/<run>/matrix.json, index.html        the merge and its page
+    runs/<run>/matrix.schema.json             the form of the merge
+    runs/<run>/changes.json, changes.atom     what changed since the last complete run; a feed of it
+    runs/<run>/badges/, summary.md            what each combination comes to; the run in Markdown
 """
 
 from __future__ import annotations
@@ -201,6 +204,31 @@ class RunFolder:
     def page(self) -> Path:
         """The page."""
         return self.path / "index.html"
+
+    @property
+    def schema(self) -> Path:
+        """The form of the merge."""
+        return self.path / "matrix.schema.json"
+
+    @property
+    def changes(self) -> Path:
+        """What changed since the last complete run of the same selection."""
+        return self.path / "changes.json"
+
+    @property
+    def feed(self) -> Path:
+        """The same of the last runs, for readers of feeds."""
+        return self.path / "changes.atom"
+
+    @property
+    def badges(self) -> Path:
+        """The folder of badges."""
+        return self.path / "badges"
+
+    @property
+    def summary(self) -> Path:
+        """The run in Markdown."""
+        return self.path / "summary.md"
 
     @property
     def unsettled(self) -> Path:

@@ -14,20 +14,15 @@ from rich.console import Console
 
 from matrix import disk, history
 from matrix.carry import Decision
-from matrix.causes import marked
-from matrix.compare import merge
-from matrix.diff import Diff, Kind, diff
+from matrix.diff import Diff, Kind
 from matrix.engine import Engine
-from matrix.page.render import render
 from matrix.plan import Plan, PlannedCell
 from matrix.progress import Reporter, resolving
-from matrix.questions import before
+from matrix.published import Publisher, compared
 from matrix.runner import CellResult, to_run
 from matrix.stacks import resolved_beside
-from matrix.store import RunFolder, finite, in_order, write_json, write_text
+from matrix.store import RunFolder, in_order
 from matrix.tallies import SILENT, is_flaky
-from pytest_torchcompat.checkpoints.rows import catalogue
-from pytest_torchcompat.errors import RecordError
 
 # What is a change between two runs only if it is seen twice.
 TO_CONFIRM = (Kind.REGRESSED, Kind.FIXED, Kind.CHANGED)
@@ -47,6 +42,7 @@ def swept(engine: Engine, asked: Asked) -> dict[str, Any]:
     engine.folder.unsettled.touch()
     if engine.fresh:
         _forget_carried(engine)
+    publisher = Publisher(engine.plan, engine.folder)
     left = to_run(engine.plan, engine.folder)
     decisions = decided(engine, left)
     cells = engine.carried(decisions)
@@ -59,10 +55,11 @@ def swept(engine: Engine, asked: Asked) -> dict[str, Any]:
     if cells:
         page = shown(engine.folder.page)
         print(f"Boundary versions first. The page grows as cells finish: {page}")
-    _run(engine, cells)
+    _run(engine, cells, publisher)
     for number in range(SECOND, asked.repeat + 1):
         engine.again(_untried(engine, number), number)
-    matrix = _confirmed(engine, publish(engine.plan, engine.folder))
+    matrix = _confirmed(engine, publisher)
+    publisher.beside(matrix)
     history.write(engine.folder.path.parent, matrix)
     engine.folder.unsettled.unlink(missing_ok=True)
     return matrix
@@ -104,10 +101,10 @@ def carried_over(decisions: Sequence[Decision], to_run: int) -> str:
     return f"{counted(len(names))} carried over, the oldest from {oldest}; {rest}."
 
 
-def _run(engine: Engine, cells: Sequence[PlannedCell]) -> None:
+def _run(engine: Engine, cells: Sequence[PlannedCell], publisher: Publisher) -> None:
     plan, folder = engine.plan, engine.folder
     beside = resolved_beside(plan.stacks, folder, engine.processes, plan.frozen_at)
-    page = _Page(plan, folder)
+    page = _Page(publisher)
     done = len(plan.cells) - len(cells)
     with Reporter(Console(), done, len(plan.cells), engine.jobs) as reporter, beside:
 
@@ -121,68 +118,53 @@ def _run(engine: Engine, cells: Sequence[PlannedCell]) -> None:
 class _Page:
     """The page of a run that goes on; it takes a tenth of the time at most."""
 
-    def __init__(self, plan: Plan, folder: RunFolder) -> None:
-        self._plan, self._folder = plan, folder
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
         self._due = time.monotonic()
 
     def grow(self) -> None:
         """Render, unless that was done just before: of a large run it takes seconds."""
         start = time.monotonic()
         if start >= self._due:
-            publish(self._plan, self._folder)
+            self._publisher.page()
             now = time.monotonic()
             self._due = now + 9 * (now - start)
 
 
-def publish(plan: Plan, folder: RunFolder) -> dict[str, Any]:
-    """Write a run's matrix.json and its page, and return the matrix."""
-    tolerances = {row.id: row.tolerance for row in catalogue()}
-    matrix: dict[str, Any] = finite(merge(plan, folder, tolerances))
-    write_json(folder.matrix, matrix)
-    write_text(folder.page, render(matrix))
-    return matrix
-
-
 def regressed(folder: RunFolder, matrix: dict[str, Any]) -> int:
     """Return how many checks regressed since the last complete run of the same selection."""
-    old = _before(folder, matrix)
-    return diff(old[1], matrix).count(Kind.REGRESSED) if old else 0
+    found = compared(folder, matrix)
+    return found.count(Kind.REGRESSED) if found else 0
 
 
-def _before(folder: RunFolder, matrix: dict[str, Any]) -> tuple[Path, dict[str, Any]] | None:
-    try:
-        path, old = before(folder.path, matrix)
-        return path, marked(old)
-    except (RecordError, KeyError, TypeError, AttributeError):
-        # The first of its kind, or after one of another form: nothing that it could differ from.
-        return None
-
-
-def _confirmed(engine: Engine, matrix: dict[str, Any]) -> dict[str, Any]:
+def _confirmed(engine: Engine, publisher: Publisher) -> dict[str, Any]:
     """
-    Run the cells again whose verdicts differ from those of the last run.
+    Run the cells again whose verdicts differ from those of the last run; return the matrix.
 
     Where the second try says otherwise than the first, a third decides which is the rarer.
     """
-    old = _before(engine.folder, matrix)
-    if old is None:
+    matrix = publisher.page()
+    found = publisher.changes(matrix)
+    if found is None:
         return matrix
-    changed = _changed(diff(old[1], matrix))
-    matrix = _again(engine, changed, SECOND, matrix, f"not what it was in {old[0].name}")
+    why = f"not what it was in {found.old['run']}"
+    matrix = _again(engine, publisher, _changed(found), SECOND, why) or matrix
     half = "one of the two tries met a fault of the machine"
-    matrix = _again(engine, _half_heard(matrix), THIRD, matrix, half)
-    return _again(engine, _disagreeing(matrix), THIRD, matrix, "the two tries disagree")
+    matrix = _again(engine, publisher, _half_heard(matrix), THIRD, half) or matrix
+    why = "the two tries disagree"
+    return _again(engine, publisher, _disagreeing(matrix), THIRD, why) or matrix
 
 
 def _again(
-    engine: Engine, names: set[str], number: int, matrix: dict[str, Any], why: str
-) -> dict[str, Any]:
+    engine: Engine, publisher: Publisher, names: set[str], number: int, why: str
+) -> dict[str, Any] | None:
+    """Run cells once more; ``None`` where there are none."""
     cells = [cell for cell in engine.plan.cells if cell.id in names]
     if not cells:
-        return matrix
+        return None
     print(f"{counted(len(cells))} to run once more: {why}.")
     engine.again(cells, number)
-    return publish(engine.plan, engine.folder)
+    return publisher.page()
 
 
 def _half_heard(matrix: dict[str, Any]) -> set[str]:

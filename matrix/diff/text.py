@@ -8,6 +8,7 @@ from matrix import tallies
 from matrix.diff.changes import Change, Kind, Side
 from matrix.diff.report import Diff, Group
 from matrix.diff.suspects import Suspect
+from matrix.markdown import code, plain
 from pytest_torchcompat.display import escaped, first_line
 from pytest_torchcompat.record import FORWARD
 
@@ -29,17 +30,18 @@ def lines(found: Diff) -> Iterator[str]:
 
 def _lines(found: Diff) -> Iterator[str]:
     yield headline(found)
-    yield from _cautions(found)
+    yield from cautions(found)
     for group in found.groups:
         if group.kind not in COUNTED:
             yield ""
             yield from _of_group(found, group)
-    for line in _besides(found):
+    for line in besides(found):
         yield ""
         yield line
 
 
-def _besides(found: Diff) -> Iterator[str]:
+def besides(found: Diff) -> Iterator[str]:
+    """Yield a sentence that counts what is no news about a combination."""
     words = _WORDS_OF_TWINS if found.torch else _WORDS
     counts = {kind: found.count(kind) for kind in COUNTED}
     told = [f"{count} {words.get(kind, kind.value)}" for kind, count in counts.items() if count]
@@ -57,7 +59,8 @@ def headline(found: Diff) -> str:
     return f"{told}, {since}." if told else f"Nothing changed {since}."
 
 
-def _cautions(found: Diff) -> Iterator[str]:
+def cautions(found: Diff) -> Iterator[str]:
+    """Yield what has to be known of the two runs."""
     for run in (found.new,) if found.torch else (found.old, found.new):
         if not run["complete"]:
             yield f"Run {run['run']} is not complete: what it did not reach is no change."
@@ -70,30 +73,35 @@ def _cautions(found: Diff) -> Iterator[str]:
 
 def _of_group(found: Diff, group: Group) -> Iterator[str]:
     first = group.changes[0]
-    yield f"{group.kind.value:<13}{named(first)}   {_verdicts(first)}"
+    yield f"{group.kind.value:<13}{named(first)}   {verdicts(first)}"
     yield from (f"{INDENT}{line}" for line in _about(found, group))
 
 
 def _about(found: Diff, group: Group) -> Iterator[str]:
     first = group.changes[0]
-    said = _shortened(first.latest.said)
-    # torch's first line is the same for all that it refuses; the cause tells.
-    if said and not (group.diagnosis and said.startswith("Weights only load failed")):
-        yield said
+    yield from filter(None, [said(group)])
     if group.diagnosis:
         yield f"known: {group.diagnosis['id']}. {group.diagnosis['cause']}"
         yield from (f"remedy: {remedy['says']}" for remedy in group.diagnosis["remedies"][:1])
     if group.carried:
-        yield _carried(group)
+        yield carried_over(group)
     if group.suspects:
-        yield f"differs: {_suspects(group.suspects)}"
+        yield f"differs: {suspected(group.suspects)}"
     elif first.old and first.new:
         yield "differs: nothing in the two environments"
     yield f"reproduce: {found.command(first)}"
     yield from _others(group)
 
 
-def _carried(group: Group) -> str:
+def said(group: Group) -> str:
+    """Return what was said of the first; empty where its known cause tells more."""
+    words = _shortened(group.changes[0].latest.said)
+    # torch's first line is the same for all that it refuses.
+    return "" if group.diagnosis and words.startswith("Weights only load failed") else words
+
+
+def carried_over(group: Group) -> str:
+    """Say of which runs the newer one took the word."""
     runs = list(dict.fromkeys(change.carried for change in group.carried))
     several = f" and {len(runs) - 1} more" if len(runs) > 1 else ""
     some = len(group.carried) < len(group.changes)
@@ -119,7 +127,8 @@ def named(change: Change) -> str:
     return " · ".join(filter(None, (*parts, subject.policy, f"{subject.checkpoint}{use}")))
 
 
-def _verdicts(change: Change) -> str:
+def verdicts(change: Change) -> str:
+    """Say what a check was and is."""
     old, new = (_verdict(side) for side in (change.old, change.new))
     stage = change.latest.check["stage"] if change.latest.reached else None
     quiet = change.kind in (Kind.FIXED, Kind.FLAKY)
@@ -147,7 +156,7 @@ def _shortened(text: str) -> str:
     return line if len(line) <= LONGEST else f"{line[:LONGEST]}…"
 
 
-def _suspects(suspects: Sequence[Suspect]) -> str:
+def suspected(suspects: Sequence[Suspect]) -> str:
     """Name the most suspicious, and count the others."""
     first = suspects[0].lift
     likely = [each for each in suspects if each.lift >= first][:FEW]
@@ -163,7 +172,8 @@ def _difference(suspect: Suspect) -> str:
 
 def markdown(found: Diff, limit: int = ISSUE) -> str:
     """Return the same as Markdown, cut after a whole change where it would be too long."""
-    text = "\n\n".join([f"### {headline(found)}", *_besides(found), *_cautions(found)]) + "\n"
+    heading = [headline(found), *besides(found), *cautions(found)]
+    text = "### " + "\n\n".join(map(plain, heading)) + "\n"
     groups = [group for group in found.groups if group.kind not in COUNTED]
     for number, group in enumerate(groups):
         item = "\n".join(("", *_item(found, group), ""))
@@ -176,15 +186,10 @@ def markdown(found: Diff, limit: int = ISSUE) -> str:
 
 def _item(found: Diff, group: Group) -> Iterator[str]:
     first = group.changes[0]
-    yield f"- **{group.kind.value}** {_plain(named(first))}: {_verdicts(first)}"
+    yield f"- **{group.kind.value}** {plain(named(first))}: {plain(verdicts(first))}"
     for line in _about(found, group):
         label, _, words = line.partition(": ")
         if label == "reproduce":
-            yield f"  - {label}: `{words}`"
+            yield f"  - {label}: {code(words)}"
         else:
-            yield f"  - {_plain(line)}"
-
-
-def _plain(text: str) -> str:
-    """Return text that Markdown shows as it is."""
-    return "".join(f"\\{each}" if each in r"\`*_{}[]<>#|~" else each for each in escaped(text))
+            yield f"  - {plain(line)}"

@@ -81,8 +81,7 @@ class Line:
     @cached_property
     def when(self) -> datetime:
         """When its run began."""
-        found = datetime.fromisoformat(self.started)
-        return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
+        return _moment(self.started)
 
     @property
     def text(self) -> str:
@@ -110,6 +109,11 @@ class Line:
 
 
 _NAMES = (*_TEXTS, "carried", "finished", "editions", "checks", "whole")
+
+
+def _moment(iso: str) -> datetime:
+    found = datetime.fromisoformat(iso)
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
 def _text(value: Any) -> str:
@@ -168,7 +172,7 @@ def write(root: Path, matrix: Mapping[str, Any]) -> Path | None:
     if not matrix["complete"]:
         return None
     path = file_of(root, matrix["run"])
-    texts = sorted(_line(matrix, cell).text for cell in matrix["cells"])
+    texts = sorted(line.text for line in _lines(matrix))
     write_text(path, "".join(f"{text}\n" for text in texts))
     return path
 
@@ -182,20 +186,31 @@ def file_of(root: Path, run: str) -> Path:
     return root / FOLDER / f"{name}.jsonl"
 
 
+def _lines(matrix: Mapping[str, Any]) -> Iterator[Line]:
+    return (_line(matrix, cell) for cell in matrix["cells"])
+
+
+def identity_of(cell: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
+    """Return what is the same of a cell in every run, as a line of it has it."""
+    version = "" if axes.is_paired(cell["library"]) else cell["version"]
+    return (cell["library"], version, cell["beside"], torch_of(cell["torch"]), cell["python"])
+
+
 def _line(matrix: Mapping[str, Any], cell: Mapping[str, Any]) -> Line:
     sides = [Side(cell, check) for check in cell["checks"] if not check["experiment"]]
     checks: dict[str, dict[str, dict[str, Word]]] = {}
     for side in sides:
         uses = checks.setdefault(side.check["checkpoint"], {}).setdefault(side.check["use"], {})
         uses[side.check["policy"]] = dict(side.tally) if side.flaky else side.outcome
+    library, version, beside, torch, python = identity_of(cell)
     return Line(
         run=matrix["run"],
         started=matrix["started"],
-        library=cell["library"],
-        version="" if axes.is_paired(cell["library"]) else cell["version"],
-        beside=cell["beside"],
-        torch=torch_of(cell["torch"]),
-        python=cell["python"],
+        library=library,
+        version=version,
+        beside=beside,
+        torch=torch,
+        python=python,
         build=cell["torch_build"] or cell["torch"],
         outcome=cell["outcome"],
         carried=cell.get("carried"),
@@ -212,6 +227,18 @@ def read(root: Path) -> History:
     found = [each for path in paths for each in _of_file(path)]
     lines = merged(each for each in found if isinstance(each, Line))
     return History(tuple(lines), tuple(each for each in found if isinstance(each, Unreadable)))
+
+
+def as_of(found: History, matrix: Mapping[str, Any]) -> History:
+    """
+    Return what was known when a run began, and what the run says where it is complete.
+
+    However much later it is asked of a run, the answer is the same.
+    """
+    own = list(_lines(matrix)) if matrix["complete"] else []
+    began = _moment(matrix["started"])
+    earlier = (line for line in found.lines if line.run != matrix["run"] and line.when <= began)
+    return History(tuple(merged([*earlier, *own])), found.unreadable)
 
 
 def _of_file(path: Path) -> Iterator[Line | Unreadable]:

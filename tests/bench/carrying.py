@@ -14,10 +14,10 @@ from typing import Any
 from matrix.__main__ import CHECKS, PROJECT
 from matrix.engine import Engine, Places
 from matrix.plan import Plan, PlannedCell, Selection, World, make_plan
+from matrix.published import publish
 from matrix.resolution import Resolver, Settings
 from matrix.runner import to_run
 from matrix.store import RunFolder, write_json
-from matrix.sweeping import publish
 from pytest_torchcompat.outcome import Outcome
 from pytest_torchcompat.record import Record, append_line
 from tests.bench import synthetic

@@ -19,11 +19,11 @@ from matrix.executors import local, run_cells
 from matrix.merging import add_parsers, merge
 from matrix.plan import Plan, PlannedCell, PlannedCheck, Selection
 from matrix.processes import Processes
+from matrix.published import publish
 from matrix.runner import Sweep, read_plan, unfinished
 from matrix.shards import part, save, saved
 from matrix.stacks import Stack
 from matrix.store import RunFolder, write_json, write_text
-from matrix.sweeping import publish
 from pytest_torchcompat.errors import RecordError
 from pytest_torchcompat.outcome import Outcome
 from pytest_torchcompat.record import Record, append_line

@@ -20,9 +20,9 @@ from matrix.environments import Environment
 from matrix.executors import local, run_cells
 from matrix.holding import hold
 from matrix.processes import Processes
+from matrix.published import publish
 from matrix.runner import Sweep, to_run
 from matrix.store import RunFolder, write_json
-from matrix.sweeping import publish
 
 # What a cell's process runs is no test of this project.
 collect_ignore = ["checks"]
