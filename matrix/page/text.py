@@ -53,7 +53,7 @@ def cut(text: str) -> str:
 
 def worded(text: str) -> Markup:
     """Write a sentence for HTML, what stands between backticks as code."""
-    parts = text.split("`")
+    parts = _inert_text(text).split("`")
     last = len(parts) - 1
     # A backtick that nothing closes is one.
     marked = [

@@ -22,7 +22,17 @@ from rich.console import Console
 from rich.table import Table
 
 from matrix.budget import default_jobs
-from tests.bench import carrying, explaining, fetching, hands, scale, scanning, start_up, sweep
+from tests.bench import (
+    carrying,
+    explaining,
+    fetching,
+    hands,
+    paging,
+    scale,
+    scanning,
+    start_up,
+    sweep,
+)
 from tests.bench.sweep import Way
 
 TORCHES = ["2.5.1", "2.6.0", "2.15.0"]
@@ -32,7 +42,7 @@ LIBRARIES = [
     "ultralytics==8.2.64",
     "ultralytics==8.3.162",
 ]
-SUITES = ("sweep", "start-up", "fetch", "scan", "explain", "scale", "carry")
+SUITES = ("sweep", "start-up", "fetch", "scan", "explain", "scale", "carry", "page")
 OVERHEAD, SPEED_UP, START_UP = 1.15, 3.0, 10.0
 
 
@@ -52,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures += carrying.figures()
     if "scale" in options.only:
         figures += scale.figures(options.cells)
+    if "page" in options.only:
+        figures += paging.figures(options.checks)
     if "sweep" in options.only:
         figures += _sweep(options)
     _print(figures)
@@ -66,6 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", choices=SUITES, default=SUITES)
     parser.add_argument(
         "--cells", type=int, nargs="+", default=scale.SIZES, metavar="N", help="Of runs made up"
+    )
+    parser.add_argument(
+        "--checks", type=int, nargs="+", default=paging.SIZES, metavar="N", help="On pages"
     )
     parser.add_argument("--torch", action="append", metavar="VERSION", help="Repeatable")
     parser.add_argument("--library", action="append", metavar="NAME[==VERSION]", help="Repeatable")

@@ -26,7 +26,7 @@ class ParsedPage(HTMLParser):
 
     @property
     def text(self) -> str:
-        """What a reader sees, without the style sheet."""
+        """What a reader sees, without the style sheet and what the script reads."""
         return " ".join(" ".join(self.words).split())
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -47,7 +47,7 @@ class ParsedPage(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Keep text that is shown."""
-        if "style" not in self.open:
+        if not {"script", "style"} & set(self.open):
             self.words.append(data)
 
     def attributes(self, tag: str) -> list[dict[str, str | None]]:

@@ -7,9 +7,9 @@ import dataclasses
 import itertools
 from typing import Any
 
-from matrix import causes, retirement
+from matrix import causes, checkpoints, retirement
 from matrix.claims import RUNS, WORKS, Claim, Finding, Of, Part, judged
-from pytest_torchcompat.checkpoints.catalogue import Checkpoint
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint, HubFile, UrlFile
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.record import Record
 
@@ -271,6 +271,7 @@ def answered(matrix: dict[str, Any]) -> dict[str, Any]:
         "claims": judged(CLAIMS, matrix["cells"]),
         "shims": retirement.shims(matrix, [Hydra(), Gone()]),
         "allowlists": retirement.allowlists(matrix, ROWS),
+        "checkpoints": checkpoints.opened(matrix, ROWS),
     }
 
 
@@ -330,7 +331,22 @@ CLAIMS = (
     ),
 )
 ROWS = (
-    Checkpoint("ultralytics/yolov8n", "ultralytics", "", globals=GLOBALS),
+    Checkpoint(
+        "rvc/hubert-base",
+        "fairseq",
+        "every voice starts from it",
+        licence="MIT",
+        sources=(HubFile("someone/voices", "c0ffee00" * 5, "pretrained/hubert_base.pt"),),
+        sha256="f54b40fd" * 8,
+        bytes=189_507_909,
+    ),
+    Checkpoint(
+        "ultralytics/yolov8n",
+        "ultralytics",
+        "a whole model is pickled in `model`",
+        sources=(UrlFile("https://example.org/v8/yolov8n.pt"),),
+        globals=GLOBALS,
+    ),
     Checkpoint("ultralytics/yolo11n", "ultralytics", "", globals=("builtins.getattr", "os.system")),
     Checkpoint("torchaudio/wav", "torchaudio", "", globals=("nobody.asks",)),
 )

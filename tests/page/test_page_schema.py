@@ -42,6 +42,11 @@ def test_what_was_carried_over_or_tried_again_is_accepted(matrix):
     VALIDATOR.validate(json.loads(json.dumps(matrix)))
 
 
+def test_a_run_from_before_its_checkpoints_were_written_is_accepted(matrix):
+    del matrix["checkpoints"]
+    VALIDATOR.validate(matrix)
+
+
 @pytest.mark.parametrize("key", sorted(SCHEMA["required"]))
 def test_a_run_without_one_of_its_keys_is_refused(matrix, key):
     del matrix[key]
@@ -105,6 +110,12 @@ def test_a_check_without_one_of_its_keys_is_refused(matrix, key):
         (("claims", 0, "parts"), []),
         (("shims", 0, "retired"), "no"),
         (("allowlists", 0, "needed_by"), None),
+        (("checkpoints", 0, "files"), "hubert_base.pt"),
+        (("checkpoints", 0, "sha256"), "f54b40fd"),
+        (("checkpoints", 0, "bytes"), "189 MB"),
+        (("checkpoints", 0, "surprise"), 1),
+        (("checkpoints", 0, "editions", 0, "edition"), "original"),
+        (("checkpoints", 0, "editions", 0, "sha256"), ""),
         (("stacks", 0, "outcome"), "fail"),
     ],
 )
@@ -128,6 +139,7 @@ def test_the_schema_has_the_keys_of_a_record():
         (CHECK["properties"]["stage"]["enum"][:-1], Stage),
         (CHECK["properties"]["policy"]["enum"], Policy),
         (CHECK["properties"]["edition"]["enum"][:-1], Edition),
+        (SCHEMA["$defs"]["opened"]["properties"]["edition"]["enum"][:-1], Edition),
         (SCHEMA["$defs"]["verdict"]["enum"], Verdict),
     ],
 )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
+from playwright.sync_api import expect, sync_playwright
 
 from matrix.causes import inlined
 from pytest_torchcompat.checkpoints.rows import catalogue
@@ -95,7 +97,30 @@ def test_the_run_is_complete_and_of_the_form_that_its_schema_promises(run, found
     jsonschema.validate(found, schema)
     assert found["complete"] is True
     assert len(found["cells"]) == 6
-    assert "DetectionModel" in (run / "index.html").read_text()
+    assert "<title>torch compatibility, run " in (run / "index.html").read_text("utf-8")
+
+
+def test_its_page_leads_from_a_file_name_to_what_to_paste(run, newest):
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("chromium is not on this machine")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto((run / "index.html").as_uri())
+        page.get_by_role("searchbox").fill("hubert_base.pt")
+        cells = page.locator("tr.subject:visible", has_text="rvc/hubert-base").locator("td")
+        cells.last.click()
+        panel = page.get_by_role("dialog")
+        expect(panel).to_contain_text(f"torch {newest}")
+        expect(panel).to_contain_text("torch.serialization.add_safe_globals([Dictionary])")
+        browser.close()
+
+
+def test_beside_its_page_lie_the_badges_the_feed_and_the_summary(run):
+    for name in ("changes.json", "changes.atom", "summary.md", "matrix.schema.json"):
+        assert (run / name).stat().st_size > 0
+    assert "torch" in (run / "badges" / "ultralytics.svg").read_text("utf-8")
 
 
 def test_every_failure_of_a_real_library_is_known_and_says_what_to_do(found):

@@ -1,0 +1,76 @@
+"""
+Rows written column by column, each value of a column once.
+
+The checks of a block say the same things again and again, further apart than a compressor looks
+back: written so, they take half the room. ``script/data.js`` reads a row of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+MISSING = -1
+
+
+class Pool:
+    """Values by number, each kept once."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self._numbers: dict[Hashable, int] = {}
+
+    def number(self, value: Any, key: Hashable = None) -> int:
+        """Return the number of a value; ``key`` stands for one that cannot be looked up."""
+        key = value if key is None else key
+        number = self._numbers.setdefault(key, len(self.values))
+        if number == len(self.values):
+            self.values.append(value)
+        return number
+
+
+def by_column(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the details of some cells with their cells and checks as columns."""
+    cells = list(details["cells"].values())
+    checks = [check for cell in cells for check in cell["checks"]]
+    told = [{**_without(cell, "cell"), "checks": len(cell["checks"])} for cell in cells]
+    return {
+        **details,
+        "cells": columns([cell["cell"] for cell in cells]),
+        "ofCells": columns(told),
+        "records": columns([check["record"] for check in checks]),
+        "ofChecks": columns([_without(check, "record") for check in checks]),
+    }
+
+
+def columns(rows: Sequence[Row]) -> dict[str, dict[str, list[Any]]]:
+    """Return the values of each column once, and by row which of them it has; -1 is none."""
+    return {name: _column(rows, name) for name in _names(rows)}
+
+
+def _column(rows: Iterable[Row], name: str) -> dict[str, list[Any]]:
+    pool = Pool()
+    found = [pool.number(row[name], _key(row[name])) if name in row else MISSING for row in rows]
+    return {"values": pool.values, "rows": found}
+
+
+def _key(value: Any) -> Hashable:
+    # 1, 1.0 and True are one key of a dictionary, and no two of them the same JSON.
+    return value if isinstance(value, str) else (repr(value),)
+
+
+def _names(rows: Iterable[Row]) -> list[str]:
+    """Return the names of all columns, in the order in which the rows have them."""
+    found: list[str] = []
+    for names in dict.fromkeys(map(tuple, rows)):
+        place = 0
+        for name in names:
+            if name not in found:
+                found.insert(place, name)
+            place = found.index(name) + 1
+    return found
+
+
+def _without(row: Row, left_out: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != left_out}
