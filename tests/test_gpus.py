@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_torchcompat.gpus import ARCHITECTURES, architecture, covers, specifier_for
 from pytest_torchcompat.errors import UnknownNameError
+from pytest_torchcompat.gpus import ARCHITECTURES, architecture, covers, specifier_for
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,13 @@ FEW = 3  # suspects, and further checks, that are named
 ISSUE = 65_536  # characters that GitHub takes in one text
 # These are counted: what they hold is no news about a combination.
 COUNTED = (Kind.CARRIED, Kind.NEW, Kind.REMOVED, Kind.INFRA)
-_WORDS = {Kind.CARRIED: "carried over"}
-_WORDS_OF_TWINS = {Kind.NEW: "without a stable twin", Kind.REMOVED: "without a nightly twin"}
+NO_VERDICT = "without a verdict in one of the two"
+_WORDS = {Kind.CARRIED: "carried over", Kind.INFRA: NO_VERDICT}
+_WORDS_OF_TWINS = {
+    Kind.NEW: "without a stable twin",
+    Kind.REMOVED: "without a nightly twin",
+    Kind.INFRA: NO_VERDICT,
+}
 
 
 def lines(found: Diff) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 Row = Mapping[str, Any]
 MISSING = -1
+_NOTHING = object()
 
 
 class Pool:
@@ -50,14 +51,17 @@ def columns(rows: Sequence[Row]) -> dict[str, dict[str, list[Any]]]:
 
 
 def _column(rows: Iterable[Row], name: str) -> dict[str, list[Any]]:
-    pool = Pool()
-    found = [pool.number(row[name], _key(row[name])) if name in row else MISSING for row in rows]
-    return {"values": pool.values, "rows": found}
+    there = [row.get(name, _NOTHING) for row in rows]
+    keys = [_key(value) for value in there]
+    values = dict(zip(keys, there))
+    values.pop(_NOTHING, None)
+    numbers = {_NOTHING: MISSING, **{key: number for number, key in enumerate(values)}}
+    return {"values": list(values.values()), "rows": [numbers[key] for key in keys]}
 
 
 def _key(value: Any) -> Hashable:
     # 1, 1.0 and True are one key of a dictionary, and no two of them the same JSON.
-    return value if isinstance(value, str) else (repr(value),)
+    return value if value is _NOTHING or isinstance(value, str) else (repr(value),)
 
 
 def _names(rows: Iterable[Row]) -> list[str]:

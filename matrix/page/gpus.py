@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from pytest_torchcompat.gpus import ARCHITECTURES, architecture, covers
 from pytest_torchcompat.errors import UnknownNameError
+from pytest_torchcompat.gpus import ARCHITECTURES, architecture, covers
 
 
 def fits(cells: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

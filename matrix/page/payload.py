@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
-from matrix import commands, tallies
+from matrix import axes, commands, tallies
 from matrix.diff import Change, Diff, Kind
 from matrix.history import CellTrend, identity_of
 from matrix.page import gpus
@@ -102,6 +102,7 @@ class Payload:
             "editions": self.editions,
             "packages": packages.values,
             "subjects": [self._subject(number) for number in range(len(self.table.subjects))],
+            "following": sorted(filter(axes.is_paired, {cell["library"] for cell in cells})),
             "causes": causes.values,
             "texts": texts.values,
             "cells": cells,

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from matrix.page.payload import Payload, packed
 from matrix.page.sheets import Sheets
 from matrix.page.view import POLICIES, VERDICTS, View
 from matrix.retirement import sentence
-from matrix.tallies import is_flaky, told
 
 HERE = Path(__file__).parent
 _IMPORT = re.compile(r'^import [^;]*?"\./([a-z_]+)\.js";\n', re.MULTILINE)
@@ -82,6 +82,7 @@ def hashed(content: str) -> str:
     return f"sha256-{base64.b64encode(digest).decode('ascii')}"
 
 
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -91,12 +92,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for filter_ in (
-        *(hashed, text.counted, text.cut, text.drift, text.milliseconds, text.moment),
-        *(text.seconds, text.worded, sentence, told),
-    ):
+    for filter_ in (hashed, text.counted, text.cut, text.moment, text.worded, sentence):
         environment.filters[filter_.__name__] = filter_
-    environment.tests["flaky"] = is_flaky
     environment.globals["took"] = text.took
     environment.globals["verdicts"] = VERDICTS
     return environment

@@ -13,7 +13,7 @@ from typing import Any
 
 from matrix import axes, retirement
 from matrix.causes import inlined
-from matrix.page.table import MIXED
+from matrix.page.table import MIXED, has_run
 from matrix.page.text import inert
 from matrix.recommend.spans import ordered
 from matrix.recommend.tried import (
@@ -34,11 +34,15 @@ from matrix.recommend.tried import (
     first_words,
     word_of,
 )
+from matrix.tallies import is_flaky
 from matrix.versions import version_key
 from pytest_torchcompat.outcome import Outcome
 from pytest_torchcompat.record import FORWARD
 
 DIFFERS = MIXED  # by Python
+DIED = "died"  # before it came to a check
+REACHED = "reached"  # whether any check of a cell was
+_FAILURES = (Outcome.CRASH.value, Outcome.FAIL.value)
 _KINDS = (*ORDER, DIFFERS, FAILS, UNAVAILABLE, OPEN)
 _HOW = {
     STOCK: "unaided",
@@ -66,7 +70,7 @@ class Verdict:
     ``kind`` is the policy that changes least of those under which it works, with the shims that it
     takes there, or why there is none. ``less`` are policies that change less still, of which
     nothing is known. ``word`` is how an open verdict stands, and ``tried`` are the policies under
-    which what fails was tried.
+    which what fails was tried. ``flaky`` says that tries of it disagree.
     """
 
     kind: str
@@ -74,6 +78,7 @@ class Verdict:
     less: tuple[str, ...] = ()
     word: str = ""
     tried: tuple[str, ...] = ()
+    flaky: bool = False
 
     @property
     def way(self) -> Verdict:
@@ -83,6 +88,8 @@ class Verdict:
     @property
     def mark(self) -> str:
         """The outcome whose shape stands for it: that of shims for whatever has to be done."""
+        if self.flaky:
+            return MIXED
         if self.kind in ORDER:
             unaided = self.kind == STOCK and not self.shims
             return Outcome.PASS.value if unaided else Outcome.SHIMMED.value
@@ -207,7 +214,8 @@ def _by_subject(tried: Tried) -> dict[Subject, Tried]:
             if not check["experiment"]:
                 mine.setdefault((check["checkpoint"], check["use"]), []).append(check)
         for subject, checks in mine.items():
-            found.setdefault(subject, []).append({**cell, "checks": checks})
+            mine_alone = {**cell, "checks": checks, REACHED: has_run(cell)}
+            found.setdefault(subject, []).append(mine_alone)
     return {s: dataclasses.replace(tried, cells=tuple(cells)) for s, cells in found.items()}
 
 
@@ -219,11 +227,15 @@ def _worth(verdicts: Verdicts) -> int:
 
 def _verdict(tried: Tried, torch: str, subject: Subject) -> Verdict:
     words = {policy: tried.word(torch, policy, [subject]) for policy in ORDER}
-    best = next((policy for policy in ORDER if words[policy] == WORKS), "")
-    if best:
+    flaky = {p for p in ORDER if any(map(is_flaky, tried.checks(torch, p, [subject])))}
+    working = [policy for policy in ORDER if words[policy] == WORKS]
+    if working:
+        # What works at every try is an answer; what does so at some is one where nothing else does.
+        best = min(working, key=lambda policy: policy in flaky)
         before = ORDER[: ORDER.index(best)]
         unknown = (p for p in before if p != STRICT and words[p] in (OPEN, UNAVAILABLE))
-        return Verdict(best, tried.shims(torch, best, [subject]), tuple(unknown))
+        shims = tried.shims(torch, best, [subject])
+        return Verdict(best, shims, tuple(unknown), flaky=best in flaky)
     return _other_verdict(tried.at(torch), subject)
 
 
@@ -232,14 +244,30 @@ def _other_verdict(cells: Sequence[Cell], subject: Subject) -> Verdict:
     words: dict[str, set[str]] = {}
     for cell in cells:
         for policy in dict.fromkeys(check["policy"] for check in cell["checks"]):
-            words.setdefault(policy, set()).add(word_of(cell, policy, [subject]))
+            said = word_of(cell, policy, [subject])
+            words.setdefault(policy, set()).add(DIED if said == OPEN and _died(cell) else said)
     if any(WORKS in said for said in words.values()):
         return Verdict(DIFFERS)
     failed = [policy for policy in ORDER if FAILS in words.get(policy, ())]
     if any(OPEN in said and FAILS not in said for said in words.values()):
         outcomes = {check["outcome"] for cell in cells for check in cell["checks"]}
         return Verdict(OPEN, word=_open({cell["outcome"] for cell in cells} | outcomes))
-    return Verdict(FAILS, tried=tuple(failed)) if failed else Verdict(UNAVAILABLE)
+    if failed or any(DIED in said for said in words.values()):
+        return Verdict(FAILS, tried=tuple(failed), flaky=_is_torn(cells))
+    return Verdict(UNAVAILABLE)
+
+
+def _died(cell: Cell) -> bool:
+    """Whether a cell ended in a failure before any check, or in one of those that are asked for."""
+    outcomes = {check["outcome"] for check in cell["checks"]}
+    if outcomes & set(retirement.OPEN) - {Outcome.NOT_RUN.value}:
+        return False
+    ended = cell["outcome"] in _FAILURES
+    return ended and (not cell[REACHED] or cell["outcome"] in outcomes)
+
+
+def _is_torn(cells: Iterable[Cell]) -> bool:
+    return any(is_flaky(check) for cell in cells for check in cell["checks"])
 
 
 def _open(outcomes: Iterable[str]) -> str:
@@ -290,13 +318,13 @@ class _Said:
     def _clause(self, way: Verdict, verdicts: Verdicts, subjects: Sequence[Subject]) -> str:
         where = self._where(verdicts)
         if way.kind in ORDER:
-            return f"{self._working(way, verdicts, where)}{_less(way)}"
+            return f"{self._working(way, verdicts, where)}{_less(way)}{_tries(way)}"
         if way.kind == FAILS:
             said = "on no torch" if where == EVERY else f"not {_under(way)}on {where}"
             said = f"{_under(way)}{said}" if where == EVERY else said
-            return f"{said}{self._because(list(verdicts), subjects)}"
+            return f"{said}{_tries(way)}{self._because(list(verdicts), subjects)}"
         if way.kind == UNAVAILABLE:
-            whole = f"any torch{self._because_of_cells()}" if where == EVERY else where
+            whole = f"any torch{self._because_of(self._tried.cells)}" if where == EVERY else where
             return f"cannot be installed with {whole}"
         return f"{_OPEN.get(way.word, 'differs by Python')} on {where}"
 
@@ -330,10 +358,12 @@ class _Said:
 
     def _because(self, torch: Sequence[str], subjects: Sequence[Subject]) -> str:
         found = cause_of(self._tried, torch, subjects, ORDER)
-        return f": {_shortened(found.says)}" if found else ""
+        if found:
+            return f": {_shortened(found.says)}"
+        return self._because_of([cell for each in torch for cell in self._tried.at(each)])
 
-    def _because_of_cells(self) -> str:
-        cells = self._tried.cells
+    @staticmethod
+    def _because_of(cells: Sequence[Cell]) -> str:
         known = next((each[0] for each in map(diagnosed, cells) if each), "")
         said = known or next((c["reason"] for c in cells if c["reason"]), "")
         return f": {_shortened(first_words(said))}" if said else ""
@@ -345,7 +375,7 @@ class _Said:
         if told and {v.kind for v in told} == {FAILS} and len(set(told)) == 1:
             torch = [t for t, v in other.verdicts.items() if v.kind == FAILS]
             because = self._because(torch, other.subjects)
-            return f"{_listed(names)} {_under(told[0])}on none{because}"
+            return f"{_listed(names)} {_under(told[0])}on none{_tries(told[0])}{because}"
         usual = self._main.verdicts
         apart = {t: v for t, v in other.verdicts.items() if v != usual.get(t)}
         more = {_more(verdict, usual.get(torch)) for torch, verdict in apart.items()}
@@ -377,6 +407,10 @@ def _less(verdict: Verdict) -> str:
     # Silence would be read as a no.
     less = " or ".join(_HOW[policy] for policy in verdict.less)
     return f" (no verdict {less})" if less else ""
+
+
+def _tries(verdict: Verdict) -> str:
+    return " (its tries disagree)" if verdict.flaky else ""
 
 
 def _under(verdict: Verdict) -> str:

@@ -24,6 +24,7 @@ Cell = Mapping[str, Any]
 Check = Mapping[str, Any]
 
 NOT_RUN = Outcome.NOT_RUN.value
+_NO_VERDICT = (Outcome.INFRA.value, NOT_RUN)
 
 # Colour never stands alone: each outcome has its own shape, from blocks that every system font has
 # and that no system replaces by an emoji.
@@ -219,9 +220,14 @@ class Table:
 
 
 def marked(marks: Sequence[Mark]) -> Mark:
-    """Return what several checks say together: the worst, unless some work and some do not."""
+    """
+    Return what several checks say together: the worst, unless some work and some do not.
+
+    Of what has no verdict nobody knows that it does not.
+    """
     works = sum(mark.outcome in WORKING for mark in marks)
-    if 0 < works < len(marks):
+    told = sum(mark.outcome not in _NO_VERDICT for mark in marks)
+    if 0 < works < told:
         return Mark(MIXED, f"{works}/{len(marks)}")
     return max(marks, key=lambda mark: _SEVERITY[mark.outcome], default=Mark(""))
 

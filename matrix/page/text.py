@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -117,17 +116,3 @@ def seconds(value: float) -> str:
     if minutes < _MINUTE:
         return f"{minutes} min {rest} s"
     return f"{minutes // _MINUTE} h {minutes % _MINUTE} min"
-
-
-def milliseconds(value: float | None) -> str:
-    """Write a forward time, always in the same unit so that a column of them compares."""
-    return "not finite" if value is None else f"{value * 1000:.3f} ms"
-
-
-def drift(parity: Mapping[str, Any]) -> str:
-    """Write how far an output is from its baseline's, where that is known."""
-    cosine, error = parity["cosine"], parity["relative_error"]
-    if error is None:
-        return "not comparable"
-    angle = "without a direction" if cosine is None else f"cosine {cosine:.6f}"
-    return f"{angle}, relative error {error:.2g}"

@@ -13,7 +13,6 @@ from markupsafe import Markup
 from matrix import commands, tallies
 from matrix.diff import Diff
 from matrix.diff.text import headline
-from matrix.page import text
 from matrix.page.sentences import LibrarySentences, sentences
 from matrix.page.table import GLYPHS, MIXED, MIXED_GLYPH, Cell, Mark, Table, has_run
 from pytest_torchcompat.outcome import MEANINGS, Outcome
@@ -23,7 +22,8 @@ VERDICTS = {"holds": "✓", "refuted": "✕", "untested": "○"}
 POLICIES = {
     "stock": "nothing is touched: what a user gets out of the box",
     "patched": "weights_only=False where the caller did not choose: the monkey patch that people "
-    "paste, done properly; it executes what the pickle says",
+    "paste, done properly; it executes what the pickle says, so only files that are verified or "
+    "named as trusted are read",
     "allowlisted": "weights_only=True on every load, with the checkpoint's own globals registered: "
     "the fix that keeps the safety",
     "strict": "weights_only=True on every load and nothing registered: whether the file is safe "
@@ -82,7 +82,9 @@ class View:
         """What changed since the last complete run, in a sentence."""
         if self._changes is None:
             return "No earlier complete run of this selection to compare with."
-        return headline(self._changes)
+        said = headline(self._changes)
+        # Of what has not run, nothing is known to be as it was.
+        return said if self.matrix["complete"] else f"So far: {said[:1].lower()}{said[1:]}"
 
     @property
     def ended(self) -> int:
@@ -99,10 +101,6 @@ class View:
         """How many checks have tries that disagree."""
         counted = (check for cell in self.cells for check in cell["checks"])
         return sum(not check["experiment"] and tallies.is_flaky(check) for check in counted)
-
-    def age(self, cell: Cell) -> str:
-        """Return how old the result of a cell was when the run began, if it was carried over."""
-        return text.age(cell.get("finished"), self.matrix["started"]) if cell.get("carried") else ""
 
     @property
     def editions(self) -> list[str]:

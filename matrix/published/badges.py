@@ -54,6 +54,7 @@ _COLOURS = {
 }
 # What is no verdict on a combination, with what a badge has for it.
 _NO_VERDICT = {Outcome.INFRA.value: UNKNOWN, Outcome.UNAVAILABLE.value: "unavailable"}
+_OPEN = {Outcome.INFRA.value: UNKNOWN, Outcome.TIMEOUT.value: Outcome.TIMEOUT.value}
 LONGEST_LABEL, LONGEST_MESSAGE, LONGEST_TITLE = 60, 70, 600
 LONGEST_RANGES = 56  # with what may follow it is no longer than a message
 LONGEST_STEM, KEPT = 150, 100  # characters of a file's name
@@ -265,8 +266,14 @@ class _Verdict:
             return INCOMPLETE
         if any(is_flaky(check) for cell in self._tried.cells for check in counted(cell)):
             return FLAKY
+        # Under what has no verdict it may work, and then it is no failure.
+        for outcome, word in _OPEN.items():
+            if outcome in said:
+                return word
         if said.intersection(WORKING):
             return PARTLY
+        # A refusal is a policy doing its work: what it is otherwise says more.
+        bad = bad - {Outcome.REFUSED.value} or bad
         if bad:
             return bad.pop() if len(bad) == 1 else Outcome.FAIL.value
         return next((word for outcome, word in _NO_VERDICT.items() if outcome in said), NONE)

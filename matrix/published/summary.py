@@ -9,7 +9,7 @@ from typing import Any
 from matrix import axes, commands, diff
 from matrix.diff import Diff
 from matrix.markdown import code, plain
-from matrix.page.table import GLYPHS, MIXED, MIXED_GLYPH, Mark, Set, Table
+from matrix.page.table import GLYPHS, MIXED, MIXED_GLYPH, NOT_RUN, Mark, Set, Table
 from pytest_torchcompat.outcome import MEANINGS, Outcome
 from pytest_torchcompat.policies import Policy
 
@@ -37,13 +37,21 @@ def _heading(matrix: Mapping[str, Any]) -> str:
     cells = matrix["cells"]
     checks = sum(len(cell["checks"]) for cell in cells)
     counted = f"{_count(len(cells), 'cell')} with {_count(checks, 'check')}"
-    files = f"{matrix['edition']} edition, packages as of {plain(matrix['frozen_at'])}"
+    files = f"{_editions(matrix)}, packages as of {plain(matrix['frozen_at'])}"
     lines = [
         f"## Matrix run {plain(_cut(matrix['run']))}",
         f"{_completeness(matrix)} {counted}, {files}.",
         *(plain(_cut(note)) for note in matrix["notes"][:NOTES]),
     ]
     return "\n\n".join(lines) + "\n"
+
+
+def _editions(matrix: Mapping[str, Any]) -> str:
+    """Return which files the verdicts are about; what was asked for may be any."""
+    checks = (check for cell in matrix["cells"] for check in cell["checks"])
+    ran = sorted({check["edition"] for check in checks if check["outcome"] != NOT_RUN})
+    found = " and ".join(map(plain, ran)) or f"asked for the {matrix['edition']}"
+    return f"{found} edition{'s' if len(ran) > 1 else ''}"
 
 
 def _completeness(matrix: Mapping[str, Any]) -> str:

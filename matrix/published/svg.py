@@ -6,7 +6,6 @@ import unicodedata
 
 from markupsafe import Markup
 
-HEIGHT = 20
 MARGIN = 6  # on both sides of a text
 LABEL = "#3b434b"
 

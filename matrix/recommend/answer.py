@@ -17,8 +17,8 @@ from matrix.causes import inlined
 from matrix.recommend.advice import Advice, Room
 from matrix.recommend.spans import ordered, spans
 from matrix.recommend.tried import ORDER, Cell, Subject, Tried, counted, sets_of
-from pytest_torchcompat.gpus import architecture, covers
 from pytest_torchcompat.errors import TorchcompatError, unknown_name
+from pytest_torchcompat.gpus import architecture, covers
 from pytest_torchcompat.outcome import Outcome
 
 NEAREST = 2  # versions that an error names

@@ -11,8 +11,8 @@ from typing import Any, Callable, Protocol
 
 from pytest_torchcompat.errors import TorchcompatError
 
-# Two-sided, of the normal distribution that the ranks of a median's interval come from.
-CONFIDENCE, _Z = 0.95, 1.959963984540054
+# Two-sided at 95 %, of the normal distribution that a median's ranks come from.
+_Z = 1.959963984540054
 _LIKE_THE_LAST = 0.1  # calls within a tenth of each other are warm
 _WINDOW = 3
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 MARKUP = (
     """</script><img src=x onerror="window.hacked=1">"'><svg onload=window.hacked=1>`{{7*7}}`"""
 )
-UNSEEN = "\u202egnp.exe\u2066\u200f\u061c\x00\x1b[31m\x07\x9b\ud800\udc00"
+UNSEEN = "\u202egnp.exe\u2066\u200f\u061c\x00\x1b[31m\x07\x9b"
 EVIL = f"{MARKUP}{UNSEEN}\n\ttwo"
+LONE = "\ud800"  # half a character: no address can name it, and what was said can have it
 # They are ours: enumerations, moments, and torch, which is what everything is sorted by.
 OURS = {
     *("outcome", "outcomes", "stage", "edition", "kind", "verdict", "said", "tally"),
     *("started", "finished", "frozen_at", "torch"),
 }
+SAID = {"cause", "chain", "code", "exception", "globals", "message", "notes", "output", "reason"}
 # Tables whose keys are names from elsewhere.
 TABLES = {"diagnoses", "distributions", "resolved", "seconds", "libraries"}
 # What every object of JavaScript has without being given it.
@@ -40,22 +42,25 @@ INHERITED = {
 }
 
 
-def attacked(matrix, name=lambda text: text + EVIL):
-    """Return a matrix with each of its strings changed that is not ours."""
-    return _changed(matrix, "", name)
+def attacked(matrix):
+    """Return a matrix in which each string that is not ours ends in an attack."""
+    return _changed(matrix, "", lambda text, key: text + EVIL + LONE * (key in SAID))
 
 
-def inherited(text):
-    """Return a name that every object has, for one that a matrix has."""
-    return INHERITED.get(text, text)
+def inherited(matrix):
+    """Return a matrix with names that every object has."""
+    return _changed(matrix, "", lambda text, _: INHERITED.get(text, text))
 
 
 def _changed(value, key, name):
     if isinstance(value, str):
-        return name(value) if value and key not in OURS else value
+        return name(value, key) if value and key not in OURS else value
     if isinstance(value, list):
         return [_changed(each, key, name) for each in value]
     if isinstance(value, dict):
-        keys = name if key in TABLES else str
-        return {keys(each): _changed(held, each, name) for each, held in value.items()}
+        free = key in TABLES
+        return {
+            name(each, "") if free else each: _changed(held, each, name)
+            for each, held in value.items()
+        }
     return value

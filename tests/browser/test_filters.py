@@ -120,8 +120,11 @@ def test_python_cause_and_edition_are_filters_too(page_of, matrix):
     known = count(matrix, lambda _, check: check["diagnosis"] == "no-wheel/1")
     expect(found(page)).to_have_text(known)
     clear(page)
-    choose(page, "Edition", "auto")
-    expect(found(page)).to_have_text(count(matrix, lambda _, check: check["edition"] == "auto"))
+    choose(page, "Edition", "replica")
+    replica = count(matrix, lambda _, check: check["edition"] == "replica")
+    expect(found(page)).to_have_text(replica)
+    # What was never opened has none.
+    expect(page.get_by_label("Edition").get_by_text("auto")).to_have_count(0)
 
 
 def test_a_file_on_a_disk_finds_its_checkpoint_and_nothing_else_of_its_library(page_of):
@@ -283,3 +286,14 @@ def test_words_that_look_like_a_pattern_or_like_markup_are_only_words(page_of):
     for text in ("(", "[a-", "\\", '"', "==", "<img src=x onerror=alert(1)>", "a" * 5000):
         search(page, text)
         expect(found(page)).to_contain_text(" cells, ")
+
+
+def test_an_edition_that_the_run_has_not_matches_nothing(page_of):
+    page = page_of("synthetic", "edition=nobody&policy=all")
+    expect(found(page)).to_contain_text(NOTHING)
+
+
+def test_clear_leaves_what_works_for_me_as_it_is(page_of):
+    page = page_of("synthetic", "have=ultralytics&library=fairseq&policy=strict")
+    clear(page)
+    assert page.evaluate("location.hash") == "#have=ultralytics"

@@ -9,11 +9,12 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+from page import synthetic_matrix
 
 from matrix.page.gpus import fits
 from matrix.recommend import Question, recommend
-from pytest_torchcompat.gpus import ARCHITECTURES, architecture
 from pytest_torchcompat.errors import UnknownNameError
+from pytest_torchcompat.gpus import ARCHITECTURES, architecture
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
@@ -381,3 +382,26 @@ def test_versions_are_in_the_order_of_pep_440(browser):
 @pytest.mark.parametrize(("text", "is_one"), [("8.1.0", True), ("8.", False), ("new", False)])
 def test_what_is_a_version_is_told_from_what_is_none(browser, text, is_one):
     assert called(browser, "versions.js", "isOneVersion(value)", text) is is_one
+
+
+def test_where_pythons_disagree_it_says_on_which_one_it_works(page_of):
+    matrix = synthetic_matrix.matrix()
+    for cell in matrix["cells"]:
+        if cell["library"] == "torchaudio" and cell["python"] == "3.9":
+            cell |= {"outcome": "fail"}
+            cell["checks"][0] |= {"outcome": "fail"}
+    page = asked(page_of, "torchaudio", source=matrix)
+    expect(mine(page).locator(".leading")).to_have_text(
+        "torchaudio: torch 2.5.1, unaided, on Python 3.12; torch 2.15.0, unaided."
+    )
+
+
+def test_a_cell_that_is_built_for_less_than_its_torch_is_judged_by_its_own_build(page_of):
+    matrix = synthetic_matrix.matrix()
+    for cell in matrix["cells"]:
+        if (cell["library"], cell["version"], cell["torch"]) == ("ultralytics", "8.1.0", "2.8.0"):
+            cell |= {"torch_build": "2.8.0+cpu", "cuda": None, "gpu_archs": []}
+    page = page_of(matrix, "have=ultralytics==8.1.0&gpu=RTX+5080")
+    said = "torch 2.6.0 and 2.11.0 to 2.16.0.dev20261119, with its allow-list."
+    expect(page.locator("#mine")).to_contain_text(said)
+    expect(page.locator("#mine")).to_contain_text("Runs, but is not built for your GPU: 1")

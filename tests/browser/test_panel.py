@@ -431,7 +431,7 @@ def test_history_says_since_when(panel_of):
     counts = {"streak": 2, "flips": 1, "flaky": 3, "seen": 9}
     panel = panel_of(FAILED, history={**points, **counts})
     for term, value in {
-        "now": "does not work, in 2 runs in a row",
+        "as of the last complete run": "does not work, in 2 runs in a row",
         "last good": "run r1 of 18 November 2026, torch 2.6.0.dev1",
         "first bad": "run r2 of 19 November 2026",
         "changed": "1 time between working and not",
@@ -449,7 +449,9 @@ def test_a_short_history_is_short(panel_of, state, says):
     points = {"state": state, "outcome": None, "last_good": None, "first_bad": None}
     counts = {"streak": 1, "flips": 0, "flaky": 0, "seen": 1}
     panel = panel_of(FAILED, history={**points, **counts})
-    expect(part(panel, "History")).to_have_text(f"Historynow{says}seen in1 run")
+    expect(part(panel, "History")).to_have_text(
+        f"Historyas of the last complete run{says}seen in1 run"
+    )
 
 
 def test_the_same_check_to_the_left_is_named(panel_of):
@@ -473,6 +475,21 @@ def test_output_of_a_process_that_died_is_shown(panel_of):
     panel = panel_of({"cell": "py3.12-torch2.13.0-fairseq0.12.2", **named})
     expect(part(panel, "Last output")).to_contain_text("loading dictionary")
     expect(part(panel, "Reason")).to_contain_text("SIGSEGV in stage load")
+
+
+def test_what_ended_a_cell_is_not_told_of_a_check_that_it_did_not_end(panel_of):
+    named = {"checkpoint": "rvc/hubert-base", "use": "forward", "check": "patched"}
+    panel = panel_of({"cell": "py3.12-torch2.13.0-fairseq0.12.2", **named})
+    expect(panel.locator(".verdict")).to_contain_text("shimmed")
+    expect(part(panel, "Reason")).to_have_count(0)
+
+
+def test_a_baseline_that_took_no_time_is_told_as_it_is(panel_of):
+    baseline = {"cell": LEFT_OF_YOLO, "policy": "stock", "median": 0}
+    panel = panel_of(WORKED, baseline=baseline)
+    expect(fact(part(panel, "Measured"), "compared")).to_have_text(
+        "The baseline took 0.000 ms: torch 2.5.1 under stock."
+    )
 
 
 def test_an_address_of_no_cell_leads_to_the_matrix(panel_of):

@@ -49,7 +49,9 @@ def test_plots_are_drawn_when_their_sheet_is_first_seen(page_of):
     expect(plots(page)).to_have_count(0)
     page.get_by_role("navigation", name="Parts of this page").get_by_text("Speed").click()
     expect(plots(page).first).to_be_visible()
-    expect(page.locator("#plots").get_by_role("status")).to_have_text(re.compile("^[0-9]+ plots[.]$"))
+    expect(page.locator("#plots").get_by_role("status")).to_have_text(
+        re.compile("^[0-9]+ plots[.]$")
+    )
 
 
 def test_a_plot_is_of_one_library_version_and_checkpoint_across_the_torch_builds(page_of):
@@ -120,7 +122,8 @@ def test_times_of_two_methods_or_devices_are_never_in_one_plot(page_of):
 def test_a_point_tells_its_figures_and_leads_to_its_check(page_of):
     page = page_of(at="sheet=speed&library=fairseq")
     point = plots(page).first.locator("a.point").first
-    says = "torch 2.5.1, loaded under stock: 42.3 ms, interquartile range 1.1 ms; fairseq 0.12.2, Python 3.10"
+    time = "42.3 ms, interquartile range 1.1 ms"
+    says = f"torch 2.5.1, loaded under stock: {time}; fairseq 0.12.2, Python 3.10"
     expect(point).to_have_accessible_name(says)
     expect(point.locator("title")).to_have_text(says)
     point.hover()

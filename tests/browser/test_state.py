@@ -97,3 +97,47 @@ def test_an_address_that_runs_nothing(page_of):
     expect(field(page, "Library").locator("option:checked")).to_contain_text("<img src=x")
     assert "owned" not in page.title()
     expect(page.locator("#filters img, #filters script")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("view", "place"),
+    [
+        ("library=ultralytics", "#found"),
+        ("policy=strict", "#found"),
+        ("matrix", "#found"),
+        ("causes", "#sheets"),
+        ("have=ultralytics", "#mine-answer"),
+        ("have=ultralytics&text=yolo", "#found"),
+    ],
+)
+def test_a_link_leads_to_what_it_is_about(page_of, view, place):
+    page = page_of("real", view)
+    expect(page.locator(place)).to_be_in_viewport()
+
+
+def test_a_link_to_a_sheet_begins_with_the_sheets_names(page_of):
+    page = page_of("real", "causes")
+    assert abs(page.locator("#sheets").evaluate("each => each.getBoundingClientRect().top")) < 1
+
+
+def test_reading_the_page_again_stays_at_the_readers_place(page_of):
+    page = page_of("real", "causes")
+    page.evaluate("scrollTo({top: 10, behavior: 'instant'})")
+    page.reload()
+    page.wait_for_selector("html.ready")
+    assert page.evaluate("scrollY") == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "place"), [("Go to the matrix", "#matrix"), ("Find what works for me", "#mine")]
+)
+def test_the_first_screen_leads_on_and_keeps_what_is_chosen(page_of, name, place):
+    page = page_of("real", "library=ultralytics")
+    page.evaluate("scrollTo({top: 0, behavior: 'instant'})")
+    link = page.get_by_role("link", name=name)
+    expect(link).to_be_in_viewport()
+    link.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(place)).to_be_focused()
+    expect(page.locator(place)).to_be_in_viewport()
+    assert address(page) == "#library=ultralytics"

@@ -290,3 +290,18 @@ def test_files_have_names_that_any_system_takes_and_no_two_the_same():
     assert all(re.fullmatch(r"[A-Za-z0-9_+-][A-Za-z0-9_.+-]{0,149}", stem) for stem in stems)
     assert len({stem.casefold() for stem in stems}) == len(stems) == 3 * len(names)
     assert "tts-1" in stems
+
+
+@pytest.mark.parametrize(
+    ("letters", "message", "colour"),
+    [
+        ("Tr--", "incomplete", GREY),
+        ("TrTT", "timeout", AMBER),
+        ("FrII", "unknown", GREY),
+        ("IrII", "unknown", GREY),
+        ("DrDD", "degraded", AMBER),
+        ("FrFF", "fail", RED),
+    ],
+)
+def test_what_may_work_yet_or_runs_otherwise_is_not_called_failed(letters, message, colour):
+    assert said(cell("2.5.1", letters)) == (message, colour)

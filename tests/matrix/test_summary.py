@@ -41,7 +41,7 @@ def test_a_summary_begins_with_what_was_run_and_whether_all_of_it_was(matrix):
     lines = summary(matrix).splitlines()
     assert lines[0] == "## Matrix run 2026-11-20T1031"
     assert lines[2].startswith("Complete: 33 cells with ")
-    assert lines[2].endswith(", auto edition, packages as of 2026-11-20T10:31:00+00:00.")
+    assert lines[2].endswith(", replica edition, packages as of 2026-11-20T10:31:00+00:00.")
     assert lines[4].startswith("PyTorch's own index could not be reached")
     matrix |= {"complete": False, "selection": {"library": ["fairseq"]}}
     assert (

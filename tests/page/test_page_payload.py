@@ -97,9 +97,10 @@ def test_the_details_hold_every_record_as_it_is(matrix):
 
 def test_the_cells_are_in_blocks_that_a_press_unpacks_quickly(matrix):
     cell = matrix["cells"][7]
-    many = [{**cell, "id": f"{cell['id']}-{n}", "version": f"8.1.{n}"} for n in range(200)]
+    many = [{**cell, "id": f"{cell['id']}-{n}", "version": f"8.1.{n}"} for n in range(900)]
     found = payload({**matrix, "cells": many})
     sizes = [sum(len(many[n]["checks"]) for n in block) for block in found.blocks]
+    assert len(sizes) > 1
     assert sum(map(len, found.blocks)) == len(many)
     assert max(sizes) < CHECKS_IN_A_BLOCK + len(cell["checks"])
     chunks = [each["chunk"] for each in found.index()["cells"]]

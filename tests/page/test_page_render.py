@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import gzip
 import hashlib
 import json
@@ -190,6 +191,20 @@ def test_the_top_says_how_much_was_carried_over(matrix):
         "32 of 33 cells, 3 of them carried over, on the replica edition of each checkpoint."
         in shown
     )
+
+
+def test_the_top_never_says_that_each_checkpoint_was_opened_in_two_editions(matrix):
+    for check in matrix["cells"][0]["checks"]:
+        check["edition"] = "reference"
+    shown = ParsedPage(render(matrix)).text
+    assert "32 of 33 cells, on reference and replica editions of the checkpoints." in shown
+
+
+def test_news_of_an_incomplete_run_is_of_what_ran_so_far(matrix):
+    old = {**copy.deepcopy(matrix), "run": "2026-11-19T1031"}
+    matrix["complete"] = False
+    shown = ParsedPage(render(matrix, diff(old, matrix))).text
+    assert "So far: nothing changed from run 2026-11-19T1031 to run 2026-11-20T1031." in shown
 
 
 def test_a_run_without_cells_is_a_page_that_says_so():

@@ -118,6 +118,18 @@ def test_several_checkpoints_say_the_worst_unless_some_of_them_work(outcomes, ma
     )
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "mark"),
+    [
+        (("pass", "not-run"), Mark("not-run", "not-run")),
+        (("infra", "pass"), Mark("infra", "infra")),
+        (("pass", "fail", "not-run"), Mark(MIXED, "1/3")),
+    ],
+)
+def test_what_has_no_verdict_is_not_counted_as_what_does_not_work(outcomes, mark):
+    assert marked([Mark(outcome, outcome) for outcome in outcomes]) == mark
+
+
 def test_an_experiment_does_not_count_for_its_version(matrix):
     beside = sets(matrix, "pyannote.audio")[0]
     counted, *each = [row.slots[2] for row in beside.rows]

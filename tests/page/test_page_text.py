@@ -77,22 +77,6 @@ def test_a_duration_has_the_unit_that_suits_it(value, shown):
     assert text.seconds(value) == shown
 
 
-def test_a_forward_time_is_in_milliseconds_whatever_its_size():
-    assert text.milliseconds(1.5) == "1500.000 ms"
-
-
-@pytest.mark.parametrize(
-    ("cosine", "error", "shown"),
-    [
-        (0.99999, 1.2e-6, "cosine 0.999990, relative error 1.2e-06"),
-        (None, 1.0, "without a direction, relative error 1"),
-        (None, None, "not comparable"),
-    ],
-)
-def test_a_drift_is_written_in_figures_that_compare(cosine, error, shown):
-    assert text.drift({"cosine": cosine, "relative_error": error}) == shown
-
-
 @pytest.mark.parametrize(
     ("sentence", "html"),
     [

@@ -525,3 +525,34 @@ def versions(where, seen):
         first, _, last = part.partition(" to ")
         found += seen[seen.index(first) : seen.index(last or first) + 1]
     return found
+
+
+def test_tries_that_disagree_are_no_certainty():
+    flaky = {"tally": {"fail": 1, "pass": 2}}
+    assert text(cell("2.5.1", [check("pass", **flaky)])) == (
+        "unaided on torch 2.5.1 (its tries disagree)."
+    )
+    assert text(cell("2.5.1", [check("fail", **flaky)])) == (
+        "not unaided on torch 2.5.1 (its tries disagree): RuntimeError: it broke."
+    )
+    steady = check("pass", policy="allowlisted")
+    assert text(cell("2.5.1", [check("pass", **flaky), steady])) == (
+        "with its allow-list on torch 2.5.1."
+    )
+
+
+def test_a_cell_whose_process_died_is_not_one_that_is_yet_to_run():
+    died = {"outcome": "crash", "reason": "SIGSEGV in stage import"}
+    assert text(cell("2.5.1", [check("not-run")], **died)) == (
+        "not on torch 2.5.1: SIGSEGV in stage import."
+    )
+    some = [check("crash"), check("not-run", policy="patched")]
+    assert text(cell("2.5.1", some, **died)) == (
+        "not unaided on torch 2.5.1: RuntimeError: it broke."
+    )
+
+
+def test_what_another_check_kept_from_running_is_not_run():
+    died = {"outcome": "crash", "reason": "SIGSEGV in stage load"}
+    checks = [check("crash"), check("not-run", checkpoint=YOLO11)]
+    assert text(cell("2.5.1", checks, **died)).endswith("not run yet on 2.5.1.")

@@ -60,7 +60,7 @@ function filtersOf(index) {
       choices: () => present.map(({ word, glyph }) => ({ value: word, label: `${glyph} ${word}` })),
     },
     { key: "cause", label: "Cause", rare: true, choices: () => causes },
-    { key: "edition", label: "Edition", rare: true, choices: () => named(index.editions) },
+    { key: "edition", label: "Edition", rare: true, choices: () => named(index.editions.filter((edition) => edition !== "auto")) },
   ];
 }
 
@@ -207,8 +207,7 @@ function moreFilters(fields) {
 }
 
 function clearAll() {
-  const { sheet } = read();
-  change({ ...cleared(), sheet });
+  change({ ...unfiltered(), policy: cleared().policy });
 }
 
 /** @param {HTMLFormElement} form */
@@ -331,6 +330,10 @@ function elsewhere(index, state) {
 }
 
 function clearLink() {
-  const none = Object.fromEntries(FILTERS.map((name) => [name, ""]));
-  return h("a", { href: href(none) }, "clear the filters");
+  return h("a", { href: href(unfiltered()) }, "clear the filters");
+}
+
+/** @returns {Partial<State>} */
+function unfiltered() {
+  return Object.fromEntries(FILTERS.map((name) => [name, ""]));
 }

@@ -2,6 +2,7 @@
 
 /** @import {Index, State} from "./types.js" */
 
+import { shown } from "./dom.js";
 import { change } from "./state.js";
 
 /**
@@ -99,7 +100,7 @@ function arrive(walk, slot) {
   if (slot) {
     stopAt(walk, slot);
     if (slot.localName === "td") {
-      slot.setAttribute("aria-label", slotInWords(walk.index, slot));
+      slot.setAttribute("aria-label", shown(slotInWords(walk.index, slot)));
     }
   }
 }

@@ -14,8 +14,9 @@ async function main() {
   root.classList.add("live");
   try {
     const known = await index();
-    const starts = [startTable, startFilters, startPanel, startMine, startPlots];
-    for (const start of [startSheets, startPastes, ...starts]) {
+    const starts = [startTable, startFilters, startPanel, startMine, startPlots, startPastes];
+    // The sheets come last: they scroll to a place, which what is above it moves.
+    for (const start of [...starts, startSheets]) {
       begin(() => start(known));
     }
     root.classList.add("ready");

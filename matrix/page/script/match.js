@@ -189,9 +189,9 @@ function saidOf(index, cell) {
 function hitsOf(searched, state) {
   const { checks, index } = searched;
   const cells = cellsOf(index, state);
-  const outcome = numberOf(index.outcomes, "word", state.outcome);
-  const cause = numberOf(index.causes, "id", state.cause);
-  const edition = state.edition ? index.editions.indexOf(state.edition) : ANY;
+  const outcome = numberOf(index.outcomes.map(({ word }) => word), state.outcome);
+  const cause = numberOf(index.causes.map(({ id }) => id), state.cause);
+  const edition = numberOf(index.editions, state.edition);
   const hits = new Uint8Array(checks.cell.length);
   for (let n = 0; n < hits.length; n++) {
     hits[n] =
@@ -213,13 +213,11 @@ const ANY = -2;
 const NONE = -3;
 
 /**
- * @template {string} K
- * @param {Record<K, string>[]} known
- * @param {K} key
+ * @param {string[]} known
  * @param {string} wanted
  */
-function numberOf(known, key, wanted) {
-  const number = known.findIndex((each) => each[key] === wanted);
+function numberOf(known, wanted) {
+  const number = known.indexOf(wanted);
   return wanted ? (number < 0 ? NONE : number) : ANY;
 }
 

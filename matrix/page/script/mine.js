@@ -264,12 +264,25 @@ function leading(index, wanted, set, card) {
   /** @type {Map<string, string[]>} */
   const ways = new Map();
   for (const each of [...found].reverse().sort((a, b) => rankOfWay(a) - rankOfWay(b))) {
-    const key = howOf(each.how, each.shims);
+    const key = howOf(each.how, each.shims) + onlyOn(index, set, each);
     ways.set(key, [...(ways.get(key) ?? []), index.torch[index.cells[each.cell].torch]]);
   }
   const every = [...index.torch].sort(compareVersions);
   const said = [...ways].map(([how, torch]) => `torch ${namedVersions(torch, every)}, ${how}`);
   return `${name}: ${said.join("; ")}${never}.`;
+}
+
+/**
+ * Name the Python where the others of the same torch say something else.
+ * @param {Index} index
+ * @param {WaySet} set
+ * @param {Combination} combination
+ */
+function onlyOn(index, { combinations }, { cell, how, shims }) {
+  const { torch, python } = index.cells[cell];
+  const same = combinations.filter((each) => index.cells[each.cell].torch === torch);
+  const alike = same.every((each) => howOf(each.how, each.shims) === howOf(how, shims));
+  return alike ? "" : `, on Python ${python}`;
 }
 
 /** @param {Combination} combination */

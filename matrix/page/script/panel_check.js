@@ -29,12 +29,13 @@ const NO_ALLOW_LIST =
  */
 export function checkView(opened) {
   const { index, cell, found, details } = opened;
-  const known = found.from.diagnoses[details.diagnosis] ?? found.from.diagnoses[found.diagnosis];
   const { record } = details;
+  const told = isOfCell(record, asText(found.cell.outcome));
+  const known = found.from.diagnoses[details.diagnosis] ?? (told ? found.from.diagnoses[found.diagnosis] : undefined);
   return [
     policyLinks(opened),
     verdict(opened),
-    reasonPart(found),
+    told ? reasonPart(found) : null,
     diagnosisPart(known),
     happenedPart(record),
     globalsPart(opened),
@@ -48,6 +49,15 @@ export function checkView(opened) {
     differencesPart(index, index.cells[cell], verdictToTheLeft(opened)),
     rawRecord(record),
   ];
+}
+
+/**
+ * Whether what ended the cell is about a check: it was not reached, or is what the cell ended in.
+ * @param {Read} record
+ * @param {string} outcome The cell's.
+ */
+function isOfCell(record, outcome) {
+  return ["not-run", outcome].includes(asText(record.outcome));
 }
 
 /** @param {Opened} opened */
@@ -83,7 +93,7 @@ function verdict({ index, check, found, details }) {
   const main = h("p", { class: "verdict" }, outcomeMark(index, word), ` ${meaning}${far}.`);
   const origin = originOf(found.cell, index.started);
   const carried = origin ? h("p", { class: "note" }, `Carried over ${origin}.`) : null;
-  const told = [changedNote(index, details), triesNote(details.record)];
+  const told = [changedNote(index, check, details), triesNote(details.record)];
   return h("div", null, main, carried, ...told, ...kindNotes(details.record));
 }
 
@@ -102,9 +112,10 @@ function verdictToTheLeft({ index, cell, check }) {
 
 /**
  * @param {Index} index
+ * @param {number} check
  * @param {CheckDetails} details
  */
-function changedNote(index, { changed }) {
+function changedNote(index, check, { changed }) {
   if (!changed) {
     return null;
   }
@@ -112,7 +123,9 @@ function changedNote(index, { changed }) {
     ? outcomeMark(index, changed.was)
     : h("b", null, changed.was || "not there");
   const kind = changed.kind.charAt(0).toUpperCase() + changed.kind.slice(1);
-  return h("p", { class: "note" }, `${kind}: in the last complete run it was `, was, ".");
+  const now = index.outcomes[index.checks.outcome[check]].word;
+  const why = changed.was === now ? " too, for another reason." : ".";
+  return h("p", { class: "note" }, `${kind}: in the last complete run it was `, was, why);
 }
 
 /** @param {Read} record */

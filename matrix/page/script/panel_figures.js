@@ -59,7 +59,10 @@ function ratioOf(opened) {
   if (ours === null || !baseline || isBaseline(opened)) {
     return "";
   }
-  if (!baseline.median) {
+  if (baseline.median === 0) {
+    return h("span", null, `The baseline took ${inMilliseconds(0)}: `, baselineName(opened), ".");
+  }
+  if (baseline.median === null) {
     return h(
       "span",
       null,

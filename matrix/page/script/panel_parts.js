@@ -135,7 +135,7 @@ export function folded(summary, make) {
  * Return a sentence in which what stands between backticks is code.
  * @param {string} text
  */
-export function sentenceWithCode(text) {
+function sentenceWithCode(text) {
   const parts = text.split("`");
   const last = parts.length - 1;
   // A backtick that nothing closes is one.
@@ -197,7 +197,8 @@ export function historyPart(trend) {
   return panelPart(
     "History",
     factList([
-      ["now", `${state}${streak(trend)}`],
+      // Of a run that is not complete yet, its own verdicts are none of these.
+      ["as of the last complete run", `${state}${streak(trend)}`],
       ["last good", place(trend.last_good)],
       [refused ? "refused since" : "first bad", place(trend.first_bad)],
       ["changed", flips],

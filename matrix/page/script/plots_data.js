@@ -2,7 +2,7 @@
 
 /** @import {Index, State} from "./types.js" */
 
-import { ALL_POLICIES, find } from "./match.js";
+import { find } from "./match.js";
 
 /**
  * @typedef {object} Point
@@ -31,7 +31,7 @@ import { ALL_POLICIES, find } from "./match.js";
  */
 export function plotsOf(index, state) {
   const { cell, subject, median, iqr, method } = index.checks;
-  const { hits } = find(index, { ...state, policy: ALL_POLICIES });
+  const { hits } = find(index, state);
   /** @type {Map<string, Plot>} */
   const found = new Map();
   for (let check = 0; check < cell.length; check++) {

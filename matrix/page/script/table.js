@@ -4,7 +4,7 @@
 /** @import {Found} from "./match.js" */
 /** @import {Grid} from "./grid.js" */
 
-import { counted, h } from "./dom.js";
+import { counted, fill, h } from "./dom.js";
 import { startGrid } from "./grid.js";
 import { ALL_POLICIES, everything, find, policyOf } from "./match.js";
 import { listen, read } from "./state.js";
@@ -233,10 +233,9 @@ function writeLarge({ index, table }, policy, number) {
   const says = document.querySelector(".order .listed");
   if (says) {
     const others = index.policies.filter((each) => each !== policy).join(", ");
-    says.textContent =
-      policy === ALL_POLICIES
-        ? `In each cell, from top to bottom: ${others}.`
-        : `In each cell, first what ${policy} gives${others && `, then small: ${others}`}.`;
+    const chosen = `first what ${policy} gives${others && `, then small: ${others}`}`;
+    const order = policy === ALL_POLICIES ? `from top to bottom: ${others}` : chosen;
+    fill(says, `In each cell, ${order}.`);
   }
 }
 

@@ -14,6 +14,8 @@ export interface Index {
   /** Distributions, as `name version`. */
   packages: string[];
   subjects: Subject[];
+  /** Libraries of which each torch has one version, which nobody chooses. */
+  following: string[];
   /** Known causes; a check has the number of its own, or -1. */
   causes: { id: string; cause: string }[];
   /** What was said, the first 300 characters of each, control characters replaced. */

@@ -1,6 +1,6 @@
 /** Under what a library's version works: the rules of `matrix recommend`, for one cell each. */
 
-/** @import {Index} from "./types.d.ts" */
+/** @import {Index} from "./types.js" */
 /** @import {Fit} from "./cards.js" */
 
 import { compareVersions } from "./versions.js";
@@ -53,10 +53,7 @@ export function sweptVersions(index, library) {
  * @param {string} library
  */
 export function followsTorch(index, library) {
-  const cells = index.cells.filter((cell) => cell.library === library);
-  const versions = new Map(cells.map((cell) => [cell.torch, cell.version]));
-  const one = cells.every((cell) => versions.get(cell.torch) === cell.version);
-  return one && new Set(versions.values()).size > 1;
+  return index.following.includes(library);
 }
 
 /**
@@ -107,7 +104,7 @@ function triedIn(index, cells) {
  * @returns {WaySet}
  */
 function waySet(index, beside, cells, tried, fit) {
-  const built = (/** @type {number} */ cell) => fit?.built[index.cells[cell].torch] ?? null;
+  const built = (/** @type {number} */ cell) => fit && builtFor(index, cell, fit);
   const fitting = cells.filter((cell) => !fit || built(cell));
   const subjects = [...new Set(cells.flatMap((cell) => tried.get(cell)?.map((c) => c.subject) ?? []))];
   const never = neverWorking(index, fitting, subjects, tried);
@@ -122,6 +119,18 @@ function waySet(index, beside, cells, tried, fit) {
     return { cell, how, others, shims, parts, failing, fits: fit ? built(cell) : true };
   });
   return { beside, never, combinations: found.sort((a, b) => newestFirst(index, a.cell, b.cell)) };
+}
+
+/**
+ * Whether what is installed in a cell runs on a card; what nobody looked at is as its torch.
+ * @param {Index} index
+ * @param {number} number
+ * @param {Fit} fit
+ */
+function builtFor(index, number, fit) {
+  const cell = index.cells[number];
+  const own = index.gpus.builds[cell.fits]?.fits;
+  return own ? own.includes(fit.architecture) : (fit.built[cell.torch] ?? null);
 }
 
 /**

@@ -76,15 +76,6 @@ function distance(error) {
 }
 
 /**
- * Write a moment as `20 November 2026, 10:31 UTC`; what is none stays as it is.
- * @param {string} iso
- */
-export function momentInWords(iso) {
-  const when = instant(iso);
-  return when ? `${dayInWords(iso)}, ${when.toISOString().slice(11, 16)} UTC` : iso;
-}
-
-/**
  * Write the day of a moment as `20 November 2026`; what is none stays as it is.
  * @param {string} iso
  */
