@@ -69,6 +69,9 @@ def test_a_person_finds_what_to_paste_to_load_hubert_base_on_the_newest_torch(pa
     panel = page.get_by_role("dialog", name="rvc/hubert-base under stock")
     expect(panel).to_contain_text("fairseq 0.12.2, torch 2.15.0")
     expect(panel.get_by_role("link", name="allowlisted shimmed")).to_be_visible()
+    works = "In this environment it works under allowlisted, with the shim dataclass-defaults."
+    expect(panel).to_contain_text(works)
+    expect(panel).to_contain_text("torchcompat shims dataclass-defaults")
     expect(panel.get_by_role("heading", name="1 global beyond torch's own")).to_be_visible()
     panel.get_by_role("button", name="Copy the allow-list").click()
     expect(panel.get_by_role("button", name="Copied the allow-list")).to_be_visible()

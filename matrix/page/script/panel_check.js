@@ -13,6 +13,7 @@ import { copyable, counted, h } from "./dom.js";
 import { checksOf, reasonPart } from "./panel_cell.js";
 import { differencesPart, originOf } from "./panel_environment.js";
 import { figuresPart } from "./panel_figures.js";
+import { insteadPart } from "./panel_instead.js";
 import { diagnosisPart, factList, historyPart, longText, nameList } from "./panel_parts.js";
 import { outcomeMark, panelPart, rawRecord, reproducePart } from "./panel_parts.js";
 import { asNumbers, asText, asTexts } from "./panel_reading.js";
@@ -36,6 +37,7 @@ export function checkView(opened) {
     policyLinks(opened),
     verdict(opened),
     told ? reasonPart(found) : null,
+    insteadPart(opened),
     diagnosisPart(known),
     happenedPart(record),
     globalsPart(opened),
