@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from matrix.page.gpus import archs_of
 from pytest_torchcompat.gpus import ARCHITECTURES, architecture, covers
 
 EXAMPLES = 3  # cards that an architecture is known by
@@ -73,7 +74,7 @@ def architectures(matrix: Mapping[str, Any], columns: Iterable[str]) -> Architec
             builds = found[cell["torch"]]
             known = builds.get(name)
             if known is None or not known.archs:
-                builds[name] = Build(cell["torch"], name, _archs(cell))
+                builds[name] = Build(cell["torch"], name, archs_of(cell))
     return Architectures(
         tuple(
             build
@@ -81,11 +82,6 @@ def architectures(matrix: Mapping[str, Any], columns: Iterable[str]) -> Architec
             for build in builds.values() or [Build(torch, "", None)]
         )
     )
-
-
-def _archs(cell: Mapping[str, Any]) -> tuple[str, ...] | None:
-    # A build without CUDA has none; of one with it, a process that died early noted none.
-    return None if cell["cuda"] and not cell["gpu_archs"] else tuple(cell["gpu_archs"])
 
 
 def _order(arch: str) -> tuple[bool, int, str]:

@@ -15,7 +15,7 @@ def fits(cells: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
     ``cells`` has the number of each cell's build, -1 where nobody looked into its torch.
     """
-    said = [_archs(cell) for cell in cells]
+    said = [archs_of(cell) for cell in cells]
     builds = [archs for archs in dict.fromkeys(said) if archs is not None]
     names = _names(builds)
     devices = list(dict.fromkeys(names.values()))
@@ -27,7 +27,8 @@ def fits(cells: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _archs(cell: Mapping[str, Any]) -> tuple[str, ...] | None:
+def archs_of(cell: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Return what the torch of a cell was compiled for; ``None`` where nobody looked into it."""
     # A build without CUDA is for no GPU; of one with it, a process that died noted nothing.
     unknown = not cell["torch_build"] or (cell["cuda"] and not cell["gpu_archs"])
     return None if unknown else tuple(cell["gpu_archs"])

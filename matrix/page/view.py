@@ -14,7 +14,7 @@ from matrix import commands, tallies
 from matrix.diff import Diff
 from matrix.diff.text import headline
 from matrix.page.sentences import LibrarySentences, sentences
-from matrix.page.table import GLYPHS, MIXED, MIXED_GLYPH, Cell, Mark, Table, has_run
+from matrix.page.table import GLYPHS, MIXED, MIXED_GLYPH, NOT_RUN, Mark, Table, has_run
 from pytest_torchcompat.outcome import MEANINGS, Outcome
 
 VERDICTS = {"holds": "✓", "refuted": "✕", "untested": "○"}
@@ -62,8 +62,8 @@ class View:
 
     def __init__(self, matrix: Mapping[str, Any], changes: Diff | None = None) -> None:
         self.matrix = matrix
-        self.cells: list[Cell] = list(matrix["cells"])
         self.table = Table(matrix)
+        self.cells = self.table.cells
         self._changes = changes
         self._marks: dict[tuple[Mark, ...], Markup] = {}
 
@@ -89,7 +89,7 @@ class View:
     @property
     def ended(self) -> int:
         """How many cells have a result."""
-        return sum(cell["outcome"] != Outcome.NOT_RUN.value for cell in self.cells)
+        return sum(cell["outcome"] != NOT_RUN for cell in self.cells)
 
     @property
     def carried(self) -> int:
@@ -105,7 +105,7 @@ class View:
     @property
     def editions(self) -> list[str]:
         """Which editions of the checkpoints the verdicts are about."""
-        ran = (c for cell in self.cells for c in cell["checks"] if c["outcome"] != "not-run")
+        ran = (c for cell in self.cells for c in cell["checks"] if c["outcome"] != NOT_RUN)
         return list(dict.fromkeys(check["edition"] for check in ran))
 
     @property

@@ -153,7 +153,7 @@ function lower(...words) {
  * @param {string} name
  * @returns {string} As package indexes compare names.
  */
-function plainName(name) {
+export function plainName(name) {
   return name.toLowerCase().replace(/[-_.]+/g, "-");
 }
 

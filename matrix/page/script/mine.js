@@ -6,6 +6,7 @@
 
 import { architectureOf, closeCards, fitOf } from "./cards.js";
 import { fill, h } from "./dom.js";
+import { plainName } from "./match.js";
 import { change, href, listen, read } from "./state.js";
 import { compareVersions, inWords, isOneVersion, namedVersions } from "./versions.js";
 import { followsTorch, sweptVersions, waysOf } from "./ways.js";
@@ -131,8 +132,7 @@ function partsOfHave(have) {
  * @param {string} name In any of the spellings that package indexes take for one.
  */
 function libraryNamed(index, name) {
-  const plain = (/** @type {string} */ text) => text.toLowerCase().replace(/[-_.]+/g, "-");
-  const cell = index.cells.find(({ library }) => plain(library) === plain(name));
+  const cell = index.cells.find(({ library }) => plainName(library) === plainName(name));
   return cell?.library ?? "";
 }
 

@@ -69,20 +69,14 @@ function policyLinks({ index, cell, check }) {
     .sort(([a], [b]) => a - b)
     .map(([policy, number]) => {
       const name = index.policies[policy];
-      const { word, glyph } = index.outcomes[index.checks.outcome[number]];
+      const { word } = index.outcomes[index.checks.outcome[number]];
       const now = number === check ? "true" : null;
       const attributes = {
         href: href({ check: name }),
         "aria-current": now,
         "data-key": `policy ${name}`,
       };
-      const mark = h(
-        "span",
-        { class: `mark ${word}` },
-        h("span", { "aria-hidden": "true" }, glyph),
-        ` ${word}`,
-      );
-      return h("a", attributes, h("b", null, name), " ", mark);
+      return h("a", attributes, h("b", null, name), " ", outcomeMark(index, word));
     });
   return h("nav", { class: "policies", "aria-label": "Policies of this check" }, ...links);
 }

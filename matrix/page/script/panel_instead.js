@@ -6,9 +6,10 @@ import { copyable, h } from "./dom.js";
 import { checksOf } from "./panel_cell.js";
 import { panelPart } from "./panel_parts.js";
 import { href } from "./state.js";
+import { SAFEST } from "./ways.js";
 
-// The safest first; what needs no other policy than stock is no way around anything.
-const WAYS = ["strict", "allowlisted", "patched"];
+// What needs no other policy than stock is no way around anything.
+const WAYS = SAFEST.filter((policy) => policy !== "stock");
 
 /**
  * Return under which policy it works here and with which shims; nothing where it works already.

@@ -6,7 +6,7 @@
 import { compareVersions } from "./versions.js";
 
 // The one that changes nothing, then the others, the safest first.
-const SAFEST = ["stock", "strict", "allowlisted", "patched"];
+export const SAFEST = ["stock", "strict", "allowlisted", "patched"];
 const NO_VERDICT = new Set(["timeout", "infra", "not-run"]);
 
 /**
