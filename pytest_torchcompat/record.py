@@ -38,7 +38,9 @@ class Record:
     as ``Name: message``; ``diagnosis`` the known signature that it matches, with its remedies.
 
     ``seconds`` maps a stage to its wall time. ``fingerprint`` holds the shape, dtype, norm and a
-    fixed projection of the output; ``benchmark`` the forward time in seconds with its method.
+    fixed projection of the output; ``benchmark`` the forward time in seconds with its method, and
+    ``loading`` the same of ``torch.load`` alone: under the policy, plain, and mapped. ``speed`` is
+    how the forward time compares with the baseline's, which the merge fills in as well.
     ``globals`` are the names in the pickle beyond torch's own; ``allowed_by_library`` what the
     library itself registered with torch; ``overridden`` the call sites whose explicit
     ``weights_only=False`` a policy overrode.
@@ -66,6 +68,8 @@ class Record:
     fingerprint: Mapping[str, Any] | None = None
     parity: Mapping[str, Any] | None = None
     benchmark: Mapping[str, Any] | None = None
+    loading: Mapping[str, Any] | None = None
+    speed: Mapping[str, Any] | None = None
     output: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -128,7 +132,7 @@ _FIELDS = frozenset(field.name for field in dataclasses.fields(Record))
 _TUPLES = ("shims", "chain", "globals", "allowed_by_library", "overridden")
 _STRINGS = ("use", "library", "sha256", "device")
 _OPTIONAL_STRINGS = ("exception", "message", "output")
-_OPTIONAL_OBJECTS = ("diagnosis", "fingerprint", "parity", "benchmark")
+_OPTIONAL_OBJECTS = ("diagnosis", "fingerprint", "parity", "benchmark", "loading", "speed")
 
 
 def _check_types(values: Mapping[str, Any], where: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Callable
 
 from pytest_torchcompat.timing import memory
 from pytest_torchcompat.timing.device import Cuda, Events, graph_of
+from pytest_torchcompat.timing.host import host
 from pytest_torchcompat.timing.sampling import Effort, sampled, summary, warmed
 from pytest_torchcompat.timing.wall_clock import WallClock
 
@@ -47,7 +48,7 @@ def measured(
     found = remarks(first, timer.last, device)
     del timer, first
     memory.give_back(device)
-    return {**figures, "memory": held or None, "remarks": found}, times
+    return {**figures, "memory": held or None, "remarks": found, "machine": host()}, times
 
 
 def _without_launches(run: Callable[[], Any], device: str, effort: Effort) -> float | None:

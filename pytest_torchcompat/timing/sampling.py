@@ -115,8 +115,8 @@ def precision(times: Sequence[float]) -> float:
 
 
 def summary(times: Sequence[float]) -> dict[str, Any]:
-    """Return the rounds, minimum, median with its interval, interquartile range and maximum."""
-    quartile, _, upper = statistics.quantiles(times, n=4)
+    """Return the rounds, minimum, median with its interval, quartiles, their range, maximum."""
+    lower, _, upper = statistics.quantiles(times, n=4)
     low, high = interval(times)
     return {
         "rounds": len(times),
@@ -124,6 +124,7 @@ def summary(times: Sequence[float]) -> dict[str, Any]:
         "median": statistics.median(times),
         "low": low,
         "high": high,
-        "iqr": upper - quartile,
+        "quartiles": [lower, upper],
+        "iqr": upper - lower,
         "max": max(times),
     }
