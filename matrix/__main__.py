@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import shutil
 import signal
 import sys
@@ -45,6 +46,7 @@ RUNS = PROJECT / "runs"
 CHECKS = PROJECT / "matrix" / "checks"
 INTERRUPTED = 130
 COULD_NOT_RUN = 2
+SPEED_MINUTES = 10.0  # of a sweep of an hour or two
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,6 +93,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--fresh", action="store_true", help="Carry nothing over from earlier runs")
     run.add_argument(
         "--repeat", type=_positive, default=1, metavar="N", help="Run each cell N times, all fresh"
+    )
+    run.add_argument(
+        "--speed-minutes",
+        type=_minutes,
+        default=SPEED_MINUTES,
+        metavar="N",
+        help="Most to spend on running what is slower or faster again, in turn with its baseline",
     )
     run.add_argument("--force", action="store_true", help="Run although the disk looks too small")
     run.set_defaults(command=run_sweep)
@@ -151,6 +160,17 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = -1
+    if not 0 <= minutes < math.inf:
+        message = f"{text!r} is no number of minutes; give 0 or more"
+        raise argparse.ArgumentTypeError(message)
+    return minutes
+
+
 def _selection(options: argparse.Namespace) -> Selection:
     return Selection(
         tuple(options.torch), tuple(options.library), tuple(options.cell), tuple(options.policy)
@@ -197,7 +217,7 @@ def run_sweep(options: argparse.Namespace) -> int:
     """Run the sweep, or go on with the one of this selection that was stopped."""
     with only_one(WORK):
         plan, folder = _open_run(options)
-        asked = Asked(options.repeat, options.force)
+        asked = Asked(options.repeat, options.force, options.speed_minutes)
         jobs = options.jobs or default_jobs()
         fresh = options.fresh or options.repeat > 1
         scheduler = executors.scheduler_of(options)

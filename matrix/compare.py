@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from operator import mul
 from typing import Any, TypeGuard
 
 from packaging.version import Version
 
-from matrix import axes, causes, checkpoints, retirement
+from matrix import causes, checkpoints, retirement
+from matrix.cell_files import CellFiles, paired_libraries, subject
 from matrix.claims import judged
 from matrix.claims_data import CLAIMS
 from matrix.plan import Plan, PlannedCell, PlannedCheck
+from matrix.speed.baselines import added
 from matrix.stacks import results_of
-from matrix.store import CellFolder, RunFolder
+from matrix.store import RunFolder
 from matrix.tallies import tally
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint
 from pytest_torchcompat.checkpoints.rows import ROWS, catalogue
 from pytest_torchcompat.outcome import Outcome, Stage
-from pytest_torchcompat.record import FORWARD, Record
+from pytest_torchcompat.record import Record
 from pytest_torchcompat.shim import SHIMS
 
 SCHEMA = 1
@@ -40,30 +41,6 @@ RED = (
 )
 
 
-@dataclass(frozen=True)
-class CellFiles:
-    """What a cell left: how it ended, what its process found, its checks, and its further tries."""
-
-    cell: PlannedCell
-    result: Mapping[str, Any] | None
-    environment: Mapping[str, Any]
-    records: tuple[Record, ...]
-    tries: tuple[CellFiles, ...] = ()
-
-    @classmethod
-    def read(cls, cell: PlannedCell, files: CellFolder) -> CellFiles:
-        """Read what there is; a cell that never ran has nothing."""
-        records = tuple(files.records())
-        tries = tuple(cls.read(cell, each) for each in files.tries())
-        return cls(cell, files.read_result(), files.read_environment(), records, tries)
-
-    def outcome_of(self, identity: tuple[str, str, str]) -> Outcome:
-        """Return the outcome of a check: that of the cell, where the check was not reached."""
-        found = (record.outcome for record in self.records if record.identity == identity)
-        ended = (self.result or {}).get("outcome")
-        return next(found, Outcome(ended) if ended else Outcome.NOT_RUN)
-
-
 def merge(plan: Plan, folder: RunFolder, tolerances: Mapping[str, float]) -> dict[str, Any]:
     """Read a run's files and return the document of its page."""
     found = (CellFiles.read(cell, folder.cell(cell.id)) for cell in plan.cells)
@@ -79,7 +56,7 @@ def document(
     """Return the document of what cells and stacks left, in the order of the plan."""
     by_id = {files.cell.id: files for files in found}
     ordered = [by_id.pop(cell.id) for cell in plan.cells if cell.id in by_id]
-    compared = compare(ordered, tolerances)
+    compared = added(ordered, compare(ordered, tolerances))
     ended = [files.result["finished"] for files in ordered if files.result]
     resolved = all(stack["outcome"] != Outcome.NOT_RUN.value for stack in stacks)
     complete = resolved and len(ended) == len(plan.whole or plan.cells)
@@ -199,38 +176,21 @@ def compare(
     The baseline is the same file with the same library version on the lowest torch where it works.
     """
     baselines: dict[tuple[str, ...], tuple[Version, int, CellFiles, Record]] = {}
-    paired = {name for name in {files.cell.library for files in found} if axes.is_paired(name)}
+    paired = paired_libraries(found)
     for files in found:
-        for position, record in enumerate(_by_policy(files)):
+        for position, record in enumerate(files.by_policy()):
             if record.outcome.works and record.fingerprint and not record.experiment:
-                subject = _subject(files.cell, record, paired)
+                key = subject(files.cell, record, paired)
                 rank = (_version(files.cell.torch), position)
-                if subject not in baselines or rank < baselines[subject][:2]:
-                    baselines[subject] = (*rank, files, record)
+                if key not in baselines or rank < baselines[key][:2]:
+                    baselines[key] = (*rank, files, record)
     compared: dict[str, tuple[Record, ...]] = {}
     for files in found:
         compared[files.cell.id] = tuple(
-            _against(record, baselines.get(_subject(files.cell, record, paired)), tolerances)
+            _against(record, baselines.get(subject(files.cell, record, paired)), tolerances)
             for record in files.records
         )
     return compared
-
-
-def _by_policy(files: CellFiles) -> list[Record]:
-    if len(files.records) == 1:
-        return list(files.records)
-    # Which policy comes first must not depend on the order in which the checks ended.
-    order = [check.identity for check in files.cell.checks]
-    position = {identity: number for number, identity in enumerate(order)}
-    return sorted(files.records, key=lambda r: (position.get(r.identity, len(order)), r.identity))
-
-
-def _subject(cell: PlannedCell, record: Record, paired: Container[str]) -> tuple[str, ...]:
-    # A paired library's version changes with torch; its subject is what stays the same.
-    version = "" if cell.library in paired else f"{cell.version} {cell.beside}"
-    # An experiment asks what its change does to the forward pass.
-    use = FORWARD if record.experiment else record.use
-    return (record.checkpoint, record.edition, record.sha256, cell.library, version, use)
 
 
 def _against(

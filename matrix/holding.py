@@ -43,7 +43,7 @@ def mend(folder: RunFolder) -> None:
 
 def _mend(files: CellFolder) -> None:
     """A cell without an end is run again, and so is a check without a record."""
-    for path in (files.result, files.request, files.environment):
+    for path in (files.result, files.request, files.environment, files.turns):
         if path.exists() and not _is_object(path):
             _set_aside(path)
     lines = files.checks.read_bytes().splitlines(keepends=True) if files.checks.exists() else []

@@ -30,6 +30,7 @@ from matrix.store import CellFolder, RunFolder, read_json, runs, write_json
 from matrix.verdicts import DISK, NoEnvironment
 from pytest_torchcompat.errors import RecordError, TorchcompatError
 from pytest_torchcompat.outcome import Outcome
+from pytest_torchcompat.record import Record
 
 CELL_TIMEOUT = 1800.0
 REASON_LINES = 20
@@ -154,8 +155,38 @@ class Sweep:
         outcome, reason = self._verdict(cell, files, done, asked)
         return CellResult(cell.id, outcome, reason, environment.distributions, seconds)
 
+    @contextmanager
+    def standing(self, cell: PlannedCell) -> Iterator[Environment | NoEnvironment]:
+        """Build the environment of a cell for a block in which its checks run several times."""
+        disk = self.needs.of(cell) if self.needs else 0
+        with self.budget.room(disk=disk, who=cell.id):
+            environment = self.environments.create(cell)
+        try:
+            yield environment
+        finally:
+            self.environments.delete(cell)
+
+    def timed(
+        self,
+        environment: Environment,
+        cell: PlannedCell,
+        files: CellFolder,
+        gpu: Mapping[str, str],
+    ) -> list[Record]:
+        """Run a cell's checks in an environment that stands, for their forward times alone."""
+        files.path.mkdir(parents=True, exist_ok=True)
+        self._ask(cell, files, {}, loading=False)
+        with self.slots, self.budget.room(memory=BYTES_A_JOB, who=cell.id):
+            self._run(environment, files, gpu)
+        return files.records()
+
     def _ask(
-        self, cell: PlannedCell, files: CellFolder, parts: Mapping[str, str]
+        self,
+        cell: PlannedCell,
+        files: CellFolder,
+        parts: Mapping[str, str],
+        *,
+        loading: bool = True,
     ) -> list[PlannedCheck]:
         asked = missing(cell, files)
         request = {
@@ -164,6 +195,7 @@ class Sweep:
             "checks": [check.to_dict() for check in asked],
             "files": {name: self.files[name] for name in self.files if _asks(cell, name)},
             "parts": parts,
+            "loading": loading,
         }
         write_json(files.request, request)
         return asked

@@ -7,6 +7,7 @@ A run's files.
     runs/<run>/cells/<cell>/environment.json  what the cell's process found: torch build, devices
     runs/<run>/cells/<cell>/output.txt        what the cell's process printed
     runs/<run>/cells/<cell>/cell.json         written when the cell is finished
+    runs/<run>/cells/<cell>/turns.json        its forward times and the baseline's, run in turn
     runs/<run>/cells/<cell>/tries/2/          the same files of a second try, 3/ of a third
     runs/<run>/stacks/<stack>.json            what the resolver found of a set of packages
     runs/<run>/unsettled                      there until changes are confirmed
@@ -138,6 +139,11 @@ class CellFolder:
         """How the cell ended; its existence says that it did."""
         return self.path / "cell.json"
 
+    @property
+    def turns(self) -> Path:
+        """The forward times of its checks and of their baselines, run in turn."""
+        return self.path / "turns.json"
+
     def records(self) -> list[Record]:
         """Return the finished checks."""
         return read_records(self.checks)
@@ -178,6 +184,10 @@ class CellFolder:
     def read_result(self) -> dict[str, Any] | None:
         """Return how the cell ended, or ``None`` where it has not."""
         return read_json(self.result) if self.result.exists() else None
+
+    def read_turns(self) -> dict[str, Any]:
+        """Return what was run in turn with a baseline; empty where nothing was."""
+        return read_json(self.turns) if self.turns.exists() else {}
 
     def read_environment(self) -> dict[str, Any]:
         """Return what the cell's process found; empty where it did not get that far."""

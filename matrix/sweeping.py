@@ -20,6 +20,7 @@ from matrix.plan import Plan, PlannedCell
 from matrix.progress import Reporter, resolving
 from matrix.published import Publisher, compared
 from matrix.runner import CellResult, to_run
+from matrix.speed.turns import Turns, suspects
 from matrix.stacks import resolved_beside
 from matrix.store import RunFolder, in_order
 from matrix.tallies import SILENT, is_flaky
@@ -31,10 +32,15 @@ SECOND, THIRD = 2, 3
 
 @dataclass(frozen=True)
 class Asked:
-    """How a run is asked for: tries of each cell, the disk however small."""
+    """
+    How a run is asked for: tries of each cell, the disk however small.
+
+    ``speed_minutes`` bound what is spent on being sure of differences of speed.
+    """
 
     repeat: int = 1
     force: bool = False
+    speed_minutes: float = 0
 
 
 def swept(engine: Engine, asked: Asked) -> dict[str, Any]:
@@ -59,6 +65,10 @@ def swept(engine: Engine, asked: Asked) -> dict[str, Any]:
     for number in range(SECOND, asked.repeat + 1):
         engine.again(_untried(engine, number), number)
     matrix = _confirmed(engine, publisher)
+    # The turns of a cluster's cells would be this machine's, and their figures are not.
+    if not engine.scheduler and suspects(matrix):
+        turns = Turns(engine.sweep, engine.plan, print)
+        matrix = publisher.page() if turns.confirm(matrix, asked.speed_minutes * 60) else matrix
     publisher.beside(matrix)
     history.write(engine.folder.path.parent, matrix)
     engine.folder.unsettled.unlink(missing_ok=True)

@@ -100,7 +100,8 @@ def record(
     state = state_of(request.config)
     found = _check(state, asked, checkpoint, Policy(policy))
     if isinstance(found, Check):
-        found = attempts.record(dataclasses.replace(found, use=use))
+        loading = asked.get("loading", True)
+        found = attempts.record(dataclasses.replace(found, use=use, loading=loading))
     found = found.changed(use=use)
     note(request.node, found.to_dict())
     return found

@@ -9,7 +9,7 @@ from typing import Any
 
 from matrix import axes
 from matrix.axes import Swept
-from matrix.compare import CellFiles
+from matrix.cell_files import CellFiles
 from matrix.plan import POLICIES, Heading, Plan, PlannedCell, PlannedCheck, Selection, World, opened
 from matrix.releases import Release
 from matrix.store import RunFolder, write_json

@@ -10,7 +10,8 @@ import pytest
 
 from matrix import causes, upstream
 from matrix.causes import span
-from matrix.compare import CellFiles, document
+from matrix.cell_files import CellFiles
+from matrix.compare import document
 from pytest_torchcompat.diagnosis import Error, Failure, diagnose
 from pytest_torchcompat.diagnosis.failure import STOPPED
 from pytest_torchcompat.outcome import Outcome, Stage

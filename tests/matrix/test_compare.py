@@ -10,7 +10,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from matrix.compare import CellFiles, difference, document, drift, merge, relative_drift
+from matrix.cell_files import CellFiles
+from matrix.compare import difference, document, drift, merge, relative_drift
 from matrix.store import RunFolder, write_json
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.record import Record, append_line

@@ -7,7 +7,8 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matrix.compare import CellFiles, document, merge
+from matrix.cell_files import CellFiles
+from matrix.compare import document, merge
 from matrix.plan import Plan, PlannedCell, PlannedCheck, Selection
 from matrix.store import RunFolder, write_json
 from pytest_torchcompat.outcome import Outcome, Stage

@@ -1,0 +1,192 @@
+"""
+Cells whose forward times differ from their baseline's, run again with it, turn by turn.
+
+Two figures of a sweep are minutes or days apart, and a machine is not the same all that time. In
+turn, and in the other order every second time, what else goes on meets both alike.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from matrix.environments import Environment
+from matrix.plan import Plan, PlannedCell, PlannedCheck
+from matrix.runner import Sweep
+from matrix.speed.baselines import way
+from matrix.speed.judging import UNCONFIRMED
+from matrix.store import CellFolder, write_json
+from pytest_torchcompat.record import FORWARD, Record
+from pytest_torchcompat.timing.host import host
+
+TURNS = 4
+AT_ONCE = 3  # cells beside a baseline: each is an environment of gigabytes
+
+Medians = dict[tuple[str, str], list[float]]
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A check whose forward time differs from its baseline's, by figures taken once."""
+
+    cell: str
+    checkpoint: str
+    policy: str
+    median: float
+    ratio: float
+    way: tuple[Any, ...]
+    base: str
+    base_policy: str
+    base_median: float
+
+
+def suspects(matrix: Mapping[str, Any]) -> list[Suspect]:
+    """Return the checks of a matrix that this machine can be asked about again."""
+    cells = {cell["id"]: cell for cell in matrix["cells"]}
+    return [
+        found
+        for cell in matrix["cells"]
+        for check in cell["checks"]
+        if (check.get("speed") or {}).get("verdict") == UNCONFIRMED
+        and check["benchmark"]["machine"]["id"] == host()["id"]
+        and (found := _suspect(cell, check, cells[check["speed"]["cell"]]))
+    ]
+
+
+def _suspect(
+    cell: Mapping[str, Any], check: Mapping[str, Any], base: Mapping[str, Any]
+) -> Suspect | None:
+    speed, wanted = check["speed"], (check["checkpoint"], FORWARD, check["speed"]["policy"])
+    for other in base["checks"]:
+        if (other["checkpoint"], other["use"], other["policy"]) == wanted:
+            own = (cell["id"], check["checkpoint"], check["policy"], check["benchmark"]["median"])
+            theirs = (base["id"], speed["policy"], other["benchmark"]["median"])
+            return Suspect(*own, speed["ratio"], way(check["benchmark"]), *theirs)
+    return None
+
+
+def groups(found: Iterable[Suspect]) -> list[list[Suspect]]:
+    """Return those that run beside one another: of one baseline, the largest difference first."""
+    by_base: dict[str, dict[str, list[Suspect]]] = {}
+    for each in found:
+        by_base.setdefault(each.base, {}).setdefault(each.cell, []).append(each)
+    together = [
+        [each for cell in cells[start : start + AT_ONCE] for each in cell]
+        for cells in (sorted(of.values(), key=_largest, reverse=True) for of in by_base.values())
+        for start in range(0, len(cells), AT_ONCE)
+    ]
+    return sorted(together, key=_largest, reverse=True)
+
+
+def _largest(several: Iterable[Suspect]) -> float:
+    return max(abs(math.log(each.ratio)) for each in several)
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Takes turns of the cells of a plan, by what runs them."""
+
+    sweep: Sweep
+    plan: Plan
+    say: Callable[[str], object] = print
+    clock: Callable[[], float] = time.monotonic
+
+    def confirm(self, matrix: Mapping[str, Any], seconds: float) -> bool:
+        """Run again what differs, for as long as there is time; return whether anything was."""
+        found = groups(suspects(matrix))
+        if not found or not seconds:
+            return False
+        number = len({each.cell for group in found for each in group})
+        cells = f"{number} cell{'s' if number > 1 else ''}"
+        self.say(
+            f"{cells} with a forward time that is not the baseline's: each runs {TURNS} times in"
+            f" turn with it, for {seconds / 60:.0f} minutes at most."
+        )
+        end = self.clock() + seconds
+        for done, group in enumerate(found):
+            if self.clock() >= end:
+                self.say(f"No time is left; {_of(found[done:])} unconfirmed.")
+                break
+            self._taken(group)
+        return True
+
+    def _taken(self, group: Sequence[Suspect]) -> None:
+        asked = _asked(group)
+        self.say(f"In turn: {', '.join(asked)}")
+        found: list[dict[tuple[str, str], float]] = []
+        with ExitStack() as stack:
+            built = {cell: self._standing(stack, cell) for cell in asked}
+            gpu = stack.enter_context(self.sweep.lease.gpu(group[0].base))
+            for turn in range(TURNS):
+                order = list(asked)[:: -1 if turn % 2 else 1]
+                medians: dict[tuple[str, str], float] = {}
+                for cell in order:
+                    medians.update(self._medians(built[cell], asked[cell], gpu, group))
+                found.append(medians)
+        self._keep(group, found)
+
+    def _standing(self, stack: ExitStack, name: str) -> tuple[PlannedCell, Environment | None]:
+        cell = self.sweep.locked(self.plan.cell(name))
+        environment = stack.enter_context(self.sweep.standing(cell))
+        if isinstance(environment, Environment):
+            return cell, environment
+        self.say(f"{name} can't be built again: {environment.reason}")
+        return cell, None
+
+    def _medians(
+        self,
+        built: tuple[PlannedCell, Environment | None],
+        asked: Sequence[PlannedCheck],
+        gpu: Mapping[str, str],
+        group: Sequence[Suspect],
+    ) -> Iterator[tuple[tuple[str, str], float]]:
+        """Yield the medians of one process of a cell, of those that were timed as before."""
+        cell, environment = built
+        if environment is None:
+            return
+        files = CellFolder(self.sweep.folder.cell(cell.id).path / "turn")
+        alone = dataclasses.replace(cell, checks=tuple(asked))
+        ways = {each.checkpoint: each.way for each in group}
+        try:
+            for record in self.sweep.timed(environment, alone, files, gpu):
+                if _is_timed(record, ways[record.checkpoint]):
+                    yield (cell.id, record.checkpoint), (record.benchmark or {})["median"]
+        finally:
+            shutil.rmtree(files.path, ignore_errors=True)
+
+    def _keep(self, group: Iterable[Suspect], found: Sequence[Mapping[Any, float]]) -> None:
+        """Write down the turns of those that were timed in each."""
+        for each in group:
+            base, own = (each.base, each.checkpoint), (each.cell, each.checkpoint)
+            if not all(base in medians and own in medians for medians in found):
+                self.say(f"{each.checkpoint} in {each.cell} was not timed in each turn")
+                continue
+            files = self.sweep.folder.cell(each.cell)
+            turns = [[medians[base], medians[own]] for medians in found]
+            about = {"median": each.median, "baseline": each.base_median, "turns": turns}
+            write_json(files.turns, {**files.read_turns(), each.checkpoint: about})
+
+
+def _asked(group: Iterable[Suspect]) -> dict[str, list[PlannedCheck]]:
+    """Return the checks that each cell of a group is asked for, the baseline first."""
+    asked: dict[str, dict[str, PlannedCheck]] = {}
+    for each in group:
+        for cell, policy in ((each.base, each.base_policy), (each.cell, each.policy)):
+            check = PlannedCheck(each.checkpoint, policy, FORWARD)
+            asked.setdefault(cell, {}).setdefault(each.checkpoint, check)
+    return {cell: list(checks.values()) for cell, checks in asked.items()}
+
+
+def _is_timed(record: Record, wanted: tuple[Any, ...]) -> bool:
+    return bool(record.benchmark) and way(record.benchmark or {}) == wanted
+
+
+def _of(groups: Iterable[Iterable[Suspect]]) -> str:
+    number = sum(1 for group in groups for _ in group)
+    return f"{number} difference is" if number == 1 else f"{number} differences are"
