@@ -106,7 +106,7 @@ class Turns:
         cells = f"{number} cell{'s' if number > 1 else ''}"
         self.say(
             f"{cells} with a forward time that is not the baseline's: each runs {TURNS} times in"
-            f" turn with it, for {seconds / 60:.0f} minutes at most."
+            f" turn with it, for at most {seconds / 60:g} min."
         )
         end = self.clock() + seconds
         for done, group in enumerate(found):

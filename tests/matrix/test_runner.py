@@ -168,6 +168,7 @@ def test_only_the_checks_without_a_record_are_asked_for(folder, stub_cell):
         "checks": [{"checkpoint": "works", "policy": "stock", "use": "forward"}],
         "files": {},
         "parts": {},
+        "loading": True,
     }
 
 

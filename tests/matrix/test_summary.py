@@ -54,6 +54,28 @@ def test_a_summary_begins_with_what_was_run_and_whether_all_of_it_was(matrix):
     )
 
 
+def test_what_is_confirmed_to_be_slower_is_one_line(matrix):
+    assert "slower" not in summary(matrix)
+    lines = summary(synthetic_matrix.measured(matrix)).splitlines()
+    (line,) = (line for line in lines if "slower" in line)
+    yolo = "on torch 2.8.0 and 2.11.0 it takes 1.31 to 1.42 times the time of torch 2.5.1"
+    assert line == (
+        "**Confirmed to be slower:** "
+        f"ultralytics 8.3.162, ultralytics/yolov8n: {yolo}, seen again in 4 to 6 turns; "
+        f"ultralytics 8.3.162, ultralytics/yolo11n: {yolo}, seen again in 4 to 6 turns."
+    )
+
+
+def test_of_much_that_is_slower_the_first_stand_for_the_rest(matrix):
+    for one in synthetic_matrix.measured(matrix)["cells"]:
+        for each in one["checks"]:
+            base = {"cell": "x", "torch": HOSTILE, "policy": "stock", "ratio": 2, "runs": 4}
+            each["speed"] = {**base, "verdict": "slower"}
+    (line,) = (line for line in summary(matrix).splitlines() if "slower" in line)
+    assert line.endswith("; and 8 more.")
+    assert not UNESCAPED.search(line)
+
+
 def test_each_outcome_is_counted(matrix):
     rows = {row[0]: row[1:3] for row in table(summary(matrix), "outcome")}
     cells = [cell["outcome"] for cell in matrix["cells"]]

@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from matrix.causes import inlined
+from matrix.speed.turns import TURNS
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.diagnosis.failure import STOPPED
 from pytest_torchcompat.outcome import Outcome
@@ -41,7 +42,8 @@ def run(tmp_path_factory, newest):
     runs = tmp_path_factory.mktemp("runs")
     chosen = [word for library in LIBRARIES for word in ("--library", library)]
     chosen += ["--torch", OLDEST, "--torch", newest, "--edition", "replica"]
-    done = matrix("run", "--runs", str(runs), *chosen)
+    # As long as this: what has begun is done to its end.
+    done = matrix("run", "--runs", str(runs), *chosen, "--speed-minutes", "0.01")
     assert done.returncode == 0, done.stdout + done.stderr
     return next(runs.glob("*/plan.json")).parent
 
@@ -190,6 +192,29 @@ def test_both_models_ran_forward_compute_the_same_on_both_torches_and_are_timed_
             assert records["patched"].parity["relative_error"] < 1e-3
             [benchmark] = [each.benchmark for each in records.values() if each.benchmark]
             assert benchmark["median"] > 0
+
+
+@pytest.mark.parametrize("checkpoint", ["ultralytics/yolov8n", "rvc/hubert-base"])
+def test_forward_times_compare_with_those_of_the_oldest_torch(verdicts, newest, checkpoint):
+    assert all(record.speed is None for record in verdicts(checkpoint, OLDEST).values())
+    [speed] = [each.speed for each in verdicts(checkpoint, newest).values() if each.speed]
+    assert speed["torch"] == OLDEST
+    assert speed["ratio"] > 0
+    # What differed was run again, or there was no time for it.
+    assert (speed["verdict"] in ("slower", "faster")) <= (speed["runs"] == TURNS)
+
+
+@pytest.mark.parametrize("checkpoint", ["ultralytics/yolov8n", "rvc/hubert-base"])
+def test_loads_are_timed_under_each_policy_that_loads_and_beside_it_plain_and_mapped(
+    verdicts, newest, checkpoint
+):
+    for record in verdicts(checkpoint, newest).values():
+        if record.outcome.works:
+            loading = record.loading
+            assert loading["remarks"] == []
+            assert min(loading[way]["median"] for way in ("policy", "plain", "mmap")) > 0
+        else:
+            assert record.loading is None
 
 
 def test_the_legacy_api_of_torchaudio_is_there_and_then_a_shim_restores_it(verdicts, newest):
