@@ -40,7 +40,8 @@ NO_OLD_TORCH = (3, 14)  # torch 2.5 has no wheels from here on
 WITHOUT_TORCH = (
     *("tests/audit", "tests/browser", "tests/diagnosis", "tests/doctor", "tests/matrix"),
     "tests/page",
-    *("tests/checkpoints/test_fetch_processes.py", "tests/test_layers.py", "tests/test_readme.py"),
+    *("tests/checkpoints/test_fetch_processes.py", "tests/test_bench.py", "tests/test_layers.py"),
+    "tests/test_readme.py",
     *("tests/plugin/test_failures.py", "tests/plugin/test_own_checkpoints.py"),
     *("tests/scan/test_scan_limits.py", "tests/scan/test_scan_properties.py"),
 )
@@ -176,10 +177,13 @@ def replicas(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure the sweep against its floors and a hand-written one, and pytest's start-up."""
+    """Measure every promise beside its peer; -- --quick, -- --only page, -- --resume FILE."""
     needs_python(session)
-    session.install(*groups("bench"), ".")
-    session.run("python", "-m", "tests.bench", *session.posargs)
+    session.install(*groups("bench"), ".[torch]")
+    # Where the sweep keeps its own: git ignores it, and what is asked for behind -- is taken.
+    files = ("--json", ".matrix/bench.json", "--plot", ".matrix/bench.svg")
+    words = ("python", "-m", "tests.bench", *files, *session.posargs)
+    session.run(*words, interrupt_timeout=GRACE, terminate_timeout=GRACE)
 
 
 @nox.session(default=False)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import os
 import re
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from matrix.processes import Processes, StoppedError
+from pytest_torchcompat.timing.lease import lock_folder
 
 VARIABLE = "CUDA_VISIBLE_DEVICES"
 ORDER = "CUDA_DEVICE_ORDER"
@@ -91,14 +91,6 @@ def _numbered(number: int, gpus: Sequence[Gpu], environ: Mapping[str, str]) -> G
     # not known here. It is handed on as it is.
     unlike = len({gpu.name for gpu in gpus}) > 1 and environ.get(ORDER) != "PCI_BUS_ID"
     return Gpu(str(number)) if unlike else gpus[number]
-
-
-def lock_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return where the user's sweeps lock GPUs."""
-    runtime = environ.get("XDG_RUNTIME_DIR")
-    if runtime and Path(runtime).is_dir():
-        return Path(runtime) / "torchcompat-gpus"
-    return Path(tempfile.gettempdir()) / f"torchcompat-gpus-{os.getuid()}"
 
 
 class Lease:

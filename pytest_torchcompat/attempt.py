@@ -29,6 +29,7 @@ from pytest_torchcompat.policies.refusals import PolicyRefusedError, is_refusal
 from pytest_torchcompat.policies.rules import Load, Rules
 from pytest_torchcompat.record import FORWARD, Record
 from pytest_torchcompat.timing import measure
+from pytest_torchcompat.timing.loading import Asked, Readings
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Check:
     shims: tuple[str, ...] = ()
     use: str = FORWARD
     timed: bool = True
+    loading: bool = True
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ def attempt(say: Say, check: Check) -> Attempt:
     if _Imports.error is not None:
         return failed(Stage.IMPORT, _Imports.error, [], seconds)
     loads: list[Load] = []
-    late = [name for name in check.shims if not shim.get(name).at_import]
+    _, late = _early_and_late(check.shims)
     try:
         device = device_of(check.device)
     except RuntimeError as error:
@@ -107,6 +109,12 @@ def attempt(say: Say, check: Check) -> Attempt:
     return Attempt(
         Stage.FORWARD, loads=tuple(loads), lost=lost, seconds=seconds, device=device, **found
     )
+
+
+def _early_and_late(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Tell the shims that the library's import needs from those of a check alone."""
+    early = tuple(name for name in names if shim.get(name).at_import)
+    return early, tuple(name for name in names if name not in early)
 
 
 def _described(
@@ -219,8 +227,7 @@ def record_of(check: Check, result: Result, memory: int | None = None) -> Record
 
 
 def _from_attempt(base: Record, check: Check, found: Attempt) -> Record:
-    # A library may read a file again once it has allowed what it needs: the last read counts.
-    reads = [load for load in found.loads if load.sha256 == check.file.sha256]
+    read = _read(found, check.file)
     return base.changed(
         outcome=classify(found, check.policy, bool(check.shims)),
         device=found.device,
@@ -228,13 +235,19 @@ def _from_attempt(base: Record, check: Check, found: Attempt) -> Record:
         exception=found.exception,
         message=found.message or "; ".join(found.lost) or None,
         chain=found.chain[1:],
-        globals=reads[-1].globals if reads else (),
-        allowed_by_library=reads[-1].allowed_by_library if reads else (),
+        globals=read.globals if read else (),
+        allowed_by_library=read.allowed_by_library if read else (),
         overridden=tuple(load.site for load in found.loads if load.overridden),
         seconds={name: round(value, 6) for name, value in found.seconds.items()},
         fingerprint=found.fingerprint,
         benchmark=found.benchmark,
     )
+
+
+def _read(found: Attempt, file: CheckpointFile) -> Load | None:
+    """Return the read of the file itself; the last, as a library may allow more and read again."""
+    reads = [load for load in found.loads if load.sha256 == file.sha256]
+    return reads[-1] if reads else None
 
 
 def _excused(found: Record, memory: int | None) -> Record:
@@ -247,6 +260,9 @@ def _excused(found: Record, memory: int | None) -> Record:
     words = "\n".join(each for each in said if each)
     if machine.is_full(words):
         return found.changed(outcome=Outcome.INFRA)
+    fault = machine.fault(words, found.device)
+    if fault:
+        return found.changed(outcome=Outcome.INFRA, message=fault)
     if memory is None or not machine.ran_out(words):
         return found
     limit = f"a check may take {machine.in_words(memory)} of memory here, and this one wants more"
@@ -274,7 +290,7 @@ class Attempts:
     A process that has imported torch and the library is kept for each set of shims that the import
     needs. A check that fails without shims is tried again with one of those that apply, and with
     one more, as long as that gets it further. A checkpoint's forward pass is timed once: a policy
-    is about loading, and what was loaded is the same.
+    is about loading, and what was loaded is the same. Loading is timed for each but ``stock``.
     """
 
     def __init__(
@@ -291,6 +307,8 @@ class Attempts:
         self._memory = memory
         self._nurseries: dict[tuple[str, ...], Nursery] = {}
         self._timed: set[str] = set()
+        self._reads: dict[tuple[str, ...], Load | None] = {}
+        self._readings = Readings()
 
     def record(self, check: Check) -> Record:
         """Attempt a check and return its record."""
@@ -298,7 +316,22 @@ class Attempts:
         found = self._least_shimmed(dataclasses.replace(check, timed=checkpoint not in self._timed))
         if found.benchmark:
             self._timed.add(checkpoint)
-        return found
+        return found.changed(loading=self._loading(check, found))
+
+    def _loading(self, check: Check, found: Record) -> dict[str, Any] | None:
+        """Measure what ``torch.load`` alone takes, where the library read the file by it."""
+        read = self._reads.get(found.shims)
+        # Of stock there would be the watching to time, and a plain load is beside the others.
+        ruled = check.policy is not Policy.STOCK and check.use == FORWARD
+        if not (check.loading and ruled and found.outcome.works and read):
+            return None
+        early, late = _early_and_late(found.shims)
+        asked = Asked(
+            *(check.file.path, check.policy, check.rules),
+            *(read.weights_only, read.allowed_by_library, late),
+        )
+        run = partial(self._nursery(early).run, timeout=self._timeout)
+        return self._readings.of(asked, check.file.sha256, run)
 
     def _least_shimmed(self, check: Check) -> Record:
         best = self._attempt(check, ())
@@ -351,8 +384,10 @@ class Attempts:
 
     def _attempt(self, check: Check, names: tuple[str, ...]) -> Record:
         check = dataclasses.replace(check, shims=names)
-        early = tuple(name for name in names if shim.get(name).at_import)
+        early, _ = _early_and_late(names)
         result = self._nursery(early).run(attempt, check, timeout=self._timeout)
+        read = _read(result.value, check.file) if isinstance(result, Returned) else None
+        self._reads[names] = read
         return record_of(check, result, self._memory)
 
     def close(self) -> None:

@@ -29,6 +29,39 @@ _FULL = re.compile(
 )
 
 
+# Of a GPU, whose limit is its own. What torch's allocator says of the sizes has changed twice.
+_GPU_FULL = re.compile(
+    r"(CUDA|HIP) out of memory|CUDA error: out of memory|\bOutOfMemoryError\b"
+    r"|CU(BLAS|DNN)_STATUS_ALLOC_FAILED"
+)
+_MAKER = re.compile(r"(\w+) out of memory")
+_ASKED = re.compile(r"Tried to allocate ([\d.]+ \w+)")
+_CAPACITY = re.compile(
+    r"GPU (\d+) has a total capaci?ty of ([\d.]+ \w+) of which ([\d.]+ \w+) is free"
+)
+_OLD_CAPACITY = re.compile(
+    r"\(GPU (\d+); ([\d.]+ \w+) total capacity;(?: [\d.]+ \w+ already allocated;)?"
+    r" ([\d.]+ \w+) free"
+)
+_OWN = re.compile(
+    r"this process has ([\d.]+ \w+) memory in use|Of the allocated memory ([\d.]+ \w+) is allocated"
+    r"|([\d.]+ \w+) already allocated",
+    re.IGNORECASE,
+)
+_ADVICE = "Take a smaller batch or dtype, or a GPU that nothing else runs on."
+
+# A GPU that fails whatever runs on it. An assertion in a kernel is the model's own, and what is
+# called a launch failure may be.
+_GPU_GONE = re.compile(
+    r"GPU is lost|fallen off the bus|uncorrectable (?:ECC|NVLink) error"
+    r"|CUDA-capable device\S* (?:is/)?are busy or unavailable",
+    re.IGNORECASE,
+)
+# On the CPU it is the library that asks for a GPU, which is a finding.
+_NO_GPU = re.compile(r"no CUDA-capable device is detected|No CUDA GPUs are available")
+_CLOCK = re.compile(r"the clock of .* went backwards during a round.*")
+
+
 def confine(memory: int | None) -> None:
     """Limit what this process and its children may allocate, and let the kernel kill them first."""
     with contextlib.suppress(OSError):  # no Linux, or a machine that does not let us
@@ -51,6 +84,37 @@ def _limit_data(memory: int) -> None:
 def ran_out(words: str) -> bool:
     """Whether an error's words say that an allocation failed."""
     return bool(_WORDS.search(words))
+
+
+def fault(words: str, device: str, left: tuple[int, int] | None = None) -> str | None:
+    """
+    Say what of the machine, and not of the model, an error's words tell of its device or clock.
+
+    ``left`` are the bytes of the GPU that are free and that it has, for words without sizes.
+    """
+    gone = _GPU_GONE.search(words) or (_NO_GPU.search(words) if "cuda" in device else None)
+    if gone:
+        again = "Look at nvidia-smi, and run again when it works or on another."
+        return f"the GPU failed, whatever ran on it ({gone[0]}). {again}"
+    if _GPU_FULL.search(words):
+        maker = _MAKER.search(words)
+        what = f"{maker[1] if maker else 'CUDA'} out of memory."
+        return f"{what} {_sizes(words, left)}. {_ADVICE}"
+    clock = _CLOCK.search(words)
+    return clock[0] if clock else None
+
+
+def _sizes(words: str, left: tuple[int, int] | None) -> str:
+    """Tell what was asked for, and what there was."""
+    asked, own = _ASKED.search(words), _OWN.search(words)
+    found = _CAPACITY.search(words) or _OLD_CAPACITY.search(words)
+    said = [f"{asked[1]} were asked for"] if asked else []
+    if found:
+        said.append(f"{found[3]} of the {found[2]} of GPU {found[1]} were free")
+    elif left:
+        said.append(f"{in_words(left[0])} of the {in_words(left[1])} of the GPU are free")
+    said += [f"this process held {next(filter(None, own.groups()))}"] if own else []
+    return "; ".join(said) or "torch gives no sizes"
 
 
 def is_full(words: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import pickle
 from dataclasses import replace
@@ -15,7 +16,7 @@ from pytest_torchcompat.checkpoints.catalogue import Checkpoint, CheckpointFile,
 from pytest_torchcompat.isolation import Died, Returned, TimedOut
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.policies import Policy
-from pytest_torchcompat.policies.rules import Load
+from pytest_torchcompat.policies.rules import Load, Rules
 
 REFUSAL = (
     "Weights only load failed. ... WeightsUnpickler error: Unsupported global: GLOBAL "
@@ -292,3 +293,83 @@ def test_a_further_use_has_a_fingerprint_and_no_benchmark(attempts, tmp_path):
     assert record.fingerprint["shape"] == [3]
     assert record.benchmark is None
     assert record.sentence == "works (replica), counts, under strict: pass"
+
+
+class Reading(Library):
+    """A library that reads the file itself, and uses what is in it."""
+
+    def load(self, checkpoint, path):
+        import torch
+
+        return torch.load(path, map_location="cpu")
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Return the check of a file that torch.load reads."""
+    torch = pytest.importorskip("torch")
+
+    def make(value, policy=Policy.PATCHED, **values):
+        path = tmp_path / "read.pt"
+        torch.save(value, path)
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        made = check(tmp_path, library=Reading(), rules=Rules(verified=frozenset({sha256})))
+        file = replace(made.file, path=path, sha256=sha256)
+        return replace(made, file=file, policy=policy, **values)
+
+    return make
+
+
+def ways(record):
+    return [way for way in ("policy", "plain", "mmap") if (record.loading or {}).get(way)]
+
+
+def test_loading_is_measured_under_each_policy_and_without_one_for_all(attempts, read):
+    runs = attempts(Reading(), "off")
+    strict, patched = (
+        runs.record(read({"a": 1}, each)) for each in (Policy.STRICT, Policy.PATCHED)
+    )
+    assert ways(strict) == ways(patched) == ["policy", "plain", "mmap"]
+    assert strict.loading["plain"] == patched.loading["plain"]
+    assert strict.loading["policy"] != patched.loading["policy"]
+    assert json.loads(json.dumps(strict.to_dict()))["loading"] == strict.loading
+
+
+@pytest.mark.parametrize("values", [{"loading": False}, {"use": "counts"}])
+def test_loading_is_not_measured_where_nobody_asks_for_it(attempts, read, values):
+    record = attempts(Reading(), "off").record(read({"a": 1}, **values))
+    assert (record.outcome, record.loading) == (Outcome.PASS, None)
+
+
+def test_a_file_that_torch_load_never_read_has_no_time_of_loading(attempts, tmp_path):
+    record = attempts(Library(), "off").record(check(tmp_path))
+    assert (record.outcome, record.loading) == (Outcome.PASS, None)
+
+
+def test_what_does_not_work_has_no_time_of_loading(attempts, read):
+    record = attempts(Reading(), "off").record(read(Library(), Policy.STRICT))
+    assert (record.outcome, record.loading) == (Outcome.REFUSED, None)
+
+
+class Lent:
+    """Pickles as the call of a function that is there as long as a shim is."""
+
+    def __reduce__(self):
+        return exec, ("import fractions; fractions.lent",)
+
+
+@pytest.mark.parametrize("at_import", [True, False])
+def test_loading_is_measured_with_the_shims_that_the_check_needs(attempts, shims, read, at_import):
+    class Lending(Stub):
+        @contextlib.contextmanager
+        def applied(self):
+            import fractions
+
+            fractions.lent = self
+            yield
+            del fractions.lent
+
+    shims(Stub("a"), Lending("b", at_import))
+    record = attempts(Reading()).record(read(Lent()))
+    assert (record.outcome, record.shims) == (Outcome.SHIMMED, ("b",))
+    assert (ways(record), record.loading["remarks"]) == (["policy", "plain", "mmap"], [])

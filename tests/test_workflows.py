@@ -118,7 +118,26 @@ def test_every_job_ends_in_time_and_none_runs_beside_its_like(workflow):
     assert all(0 < job["timeout-minutes"] <= 360 for job in workflow["jobs"].values())
 
 
-def test_what_publishes_runs_no_code_of_ours():
-    nightly = yaml.safe_load((ROOT / ".github/workflows/nightly.yml").read_text(encoding="utf-8"))
+@pytest.fixture
+def nightly():
+    return yaml.safe_load((ROOT / ".github/workflows/nightly.yml").read_text(encoding="utf-8"))
+
+
+def test_what_publishes_runs_no_code_of_ours(nightly):
     (step,) = nightly["jobs"]["publish"]["steps"]
     assert step["uses"].startswith("actions/deploy-pages@")
+
+
+def test_the_page_waits_for_no_figure_and_its_sweep_shares_no_machine_with_one(nightly):
+    jobs = nightly["jobs"]
+    assert "needs" not in jobs["bench"]
+    assert jobs["publish"]["needs"] == "sweep"
+    assert not [step for step in jobs["sweep"]["steps"] if "bench" in step.get("run", "")]
+
+
+def test_the_figures_of_a_night_are_kept_and_shown_where_a_suite_broke_off_too(nightly):
+    show, keep = nightly["jobs"]["bench"]["steps"][-2:]
+    assert "$GITHUB_STEP_SUMMARY" in show["run"]
+    assert keep["uses"].startswith("actions/upload-artifact@")
+    assert keep["with"]["include-hidden-files"] is True  # .matrix/
+    assert {step["if"] for step in (show, keep)} == {"${{ !cancelled() }}"}

@@ -8,11 +8,13 @@ back: written so, they take half the room. ``script/data.js`` reads a row of the
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 Row = Mapping[str, Any]
 MISSING = -1
 _NOTHING = object()
+_ALIKE = 8  # of one shape after another: fewer gain nothing
 
 
 class Pool:
@@ -46,7 +48,12 @@ def by_column(details: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def columns(rows: Sequence[Row]) -> dict[str, dict[str, list[Any]]]:
-    """Return the values of each column once, and by row which of them it has; -1 is none."""
+    """
+    Return the values of each column once, and by row which of them it has; -1 is none.
+
+    Values that are objects stand in ``shapes``, those with the same names one after the other:
+    in each, what they have under a name.
+    """
     return {name: _column(rows, name) for name in _names(rows)}
 
 
@@ -56,7 +63,22 @@ def _column(rows: Iterable[Row], name: str) -> dict[str, list[Any]]:
     values = dict(zip(keys, there))
     values.pop(_NOTHING, None)
     numbers = {_NOTHING: MISSING, **{key: number for number, key in enumerate(values)}}
-    return {"values": list(values.values()), "rows": [numbers[key] for key in keys]}
+    return {**_held(list(values.values())), "rows": [numbers[key] for key in keys]}
+
+
+def _held(values: list[Any]) -> dict[str, list[Any]]:
+    """Return values, or where many of them have the same keys, what they have under each."""
+    if not all(isinstance(value, dict) and value for value in values):
+        return {"values": values}
+    shapes = [(names, list(same)) for names, same in groupby(values, key=tuple)]
+    if len(values) < _ALIKE * len(shapes) or not values:
+        return {"values": values}
+    return {
+        "shapes": [
+            {name: _held([value[name] for value in same]) for name in names}
+            for names, same in shapes
+        ]
+    }
 
 
 def _key(value: Any) -> Hashable:

@@ -19,8 +19,10 @@ from matrix.diff import Change, Diff, Kind
 from matrix.history import CellTrend, identity_of
 from matrix.page import gpus
 from matrix.page.columns import Pool, by_column
+from matrix.page.speed import VERDICTS, comparison, machines_of
 from matrix.page.table import GLYPHS, Check, Table, has_run, subject_of
 from matrix.page.text import inert
+from matrix.page.timed import Machines, way_of
 from pytest_torchcompat.allowlist_code import code_for
 from pytest_torchcompat.errors import TorchcompatError
 from pytest_torchcompat.outcome import MEANINGS, Outcome
@@ -34,8 +36,18 @@ CHANGES = (Kind.REGRESSED, Kind.FIXED, Kind.CHANGED, Kind.FLAKY)
 # Of a check in the index, as _row gives them.
 COLUMNS = (
     *("cell", "subject", "policy", "outcome", "edition", "cause", "text", "changed"),
-    *("median", "iqr", "method", "globals", "shims"),
+    *("median", "iqr", "interval", "way", "speed", "globals", "shims"),
 )
+_SPEEDS = {verdict: number for number, verdict in enumerate(VERDICTS)}
+# Of the figures of a record; the digits of floats would be half of the page's data.
+_SHORT = {
+    **dict.fromkeys(("seconds", "loading", "speed"), "%.4g"),
+    "benchmark": "%.5g",
+    **dict.fromkeys(("fingerprint", "parity"), "%.6g"),
+}
+_BYTES, _DIGITS_OF_BYTES = 1_000_000, 5  # of memory, shown in MB
+_READINGS = ("policy", "plain", "mmap")
+_READ = ("median", "low", "high", "memory")
 _OUTCOMES = {outcome.value: number for number, outcome in enumerate(Outcome)}
 
 
@@ -92,7 +104,8 @@ class Payload:
             self._cell(number, packages, texts, causes, builds[number])
             for number in range(len(self.table.cells))
         ]
-        checks = self._columns(texts, causes)
+        ways = Pool()
+        checks = self._columns(texts, causes, ways)
         return {
             "run": self.matrix["run"],
             "started": self.matrix["started"],
@@ -105,6 +118,8 @@ class Payload:
             "following": sorted(filter(axes.is_paired, {cell["library"] for cell in cells})),
             "causes": causes.values,
             "texts": texts.values,
+            "ways": [self._machines.words(way) for way in ways.values],
+            "speeds": [{"word": word, "glyph": glyph} for word, glyph in VERDICTS.items()],
             "cells": cells,
             "checks": checks,
             "gpus": gpu,
@@ -151,9 +166,13 @@ class Payload:
             return -1
         return causes.number({"id": known["id"], "cause": known["cause"]}, known["id"])
 
-    def _columns(self, texts: Pool, causes: Pool) -> dict[str, list[Any]]:
+    @cached_property
+    def _machines(self) -> Machines:
+        return machines_of(self.table)
+
+    def _columns(self, texts: Pool, causes: Pool, ways: Pool) -> dict[str, list[Any]]:
         rows = [
-            self._row(number, check, texts, causes)
+            (*self._row(number, check, texts, causes), *_timed(check, ways), *_named(check))
             for number, cell in enumerate(self.table.cells)
             for check in cell["checks"]
         ]
@@ -162,7 +181,6 @@ class Payload:
 
     def _row(self, number: int, check: Check, texts: Pool, causes: Pool) -> tuple[Any, ...]:
         cell = self.table.cells[number]
-        timed = check["benchmark"] or {}
         whole = not has_run(cell)
         return (
             number,
@@ -173,11 +191,6 @@ class Payload:
             self._cause(cell if whole else check, causes),
             self._text(cell["reason"] if whole else check["message"], texts),
             int(_key(cell, check) in self._changes),
-            _rounded(timed.get("median")),
-            _rounded(timed.get("iqr")),
-            f"{timed['method']} {timed['device']}" if timed else "",
-            len(check["globals"]),
-            check["shims"],
         )
 
     def block(self, number: int) -> dict[str, Any]:
@@ -207,7 +220,7 @@ class Payload:
     ) -> dict[str, Any]:
         code = allowing(tuple(check["globals"]))
         return {
-            "record": {name: value for name, value in check.items() if value not in (None, [])},
+            "record": _shortened(check),
             "diagnosis": self._diagnosis(check, diagnoses),
             "code": codes.number(code) if code else -1,
             "command": commands.one_cell(cell["id"], self.matrix["edition"], check["policy"]),
@@ -228,9 +241,67 @@ class Payload:
         return found.to_dict() if found else None
 
 
-def _rounded(seconds: float | None) -> float | None:
-    """Return what a plot can show of a time; the details have all of it."""
-    return None if seconds is None else float(f"{seconds:.5g}")
+def _timed(check: Check, ways: Pool) -> tuple[Any, ...]:
+    """Return what a plot shows of a time; the details have all of it."""
+    found = check["benchmark"]
+    if not found:
+        return None, None, None, -1, None
+    known = comparison(check)
+    return (
+        _rounded(found["median"], "%.5g"),
+        _rounded(found["iqr"], "%.5g"),
+        _interval(found),
+        ways.number(way_of(found)),
+        [_rounded(known["ratio"], "%.4g"), _SPEEDS[known["verdict"]], known["torch"]]
+        if known
+        else None,
+    )
+
+
+def _interval(found: Mapping[str, Any]) -> list[int] | None:
+    """Return how far below and above the median its interval ends, in thousandths of it."""
+    median, low, high = (found.get(name) for name in ("median", "low", "high"))
+    if not median or low is None or high is None:
+        return None
+    return [round(1000 * (median - low) / median), round(1000 * (high - median) / median)]
+
+
+def _named(check: Check) -> tuple[Any, ...]:
+    return len(check["globals"]), check["shims"]
+
+
+def _rounded(value: float | None, form: str) -> float | None:
+    return None if value is None else float(form % value)
+
+
+def _shortened(check: Check) -> dict[str, Any]:
+    """Return a record without what is empty, its figures as short as a reader needs them."""
+    record = {name: value for name, value in check.items() if value not in (None, [])}
+    if record.get("loading"):
+        record["loading"] = _of_loads(record["loading"])
+    for name, form in _SHORT.items():
+        if name in record:
+            record[name] = _short(record[name], form)
+    return record
+
+
+def _of_loads(loading: Mapping[str, Any]) -> dict[str, Any]:
+    readings = {name: loading[name] for name in _READINGS if loading[name]}
+    short = {name: {key: reading[key] for key in _READ} for name, reading in readings.items()}
+    return {**loading, **short}
+
+
+def _short(value: Any, form: str) -> Any:
+    kind = type(value)  # of JSON there are no others, and a large run has a million of them
+    if kind is float:
+        return float(form % value)
+    if kind is dict:
+        return {name: _short(each, form) for name, each in value.items()}
+    if kind is list:
+        return [_short(each, form) for each in value]
+    if kind is int and value >= _BYTES:
+        return round(value, _DIGITS_OF_BYTES - len(str(value)))
+    return value
 
 
 class _Baselines:
@@ -273,7 +344,7 @@ def _identity(check: Check) -> tuple[str, ...]:
 
 
 def _median(other: Check, check: Check) -> float | None:
-    ways = [(t["method"], t["device"]) for t in (other["benchmark"], check["benchmark"]) if t]
+    ways = [way_of(timed) for timed in (other["benchmark"], check["benchmark"]) if timed]
     if len(ways) < len((other, check)) or ways[0] != ways[1]:
         return None
     median: float | None = other["benchmark"]["median"]

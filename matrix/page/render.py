@@ -19,6 +19,7 @@ from matrix.history import CellTrend
 from matrix.page import text
 from matrix.page.payload import Payload, packed
 from matrix.page.sheets import Sheets
+from matrix.page.speed import VERDICTS as SPEEDS
 from matrix.page.view import POLICIES, VERDICTS, View
 from matrix.retirement import sentence
 
@@ -96,6 +97,7 @@ def _environment() -> Environment:
         environment.filters[filter_.__name__] = filter_
     environment.globals["took"] = text.took
     environment.globals["verdicts"] = VERDICTS
+    environment.globals["speeds"] = SPEEDS
     return environment
 
 

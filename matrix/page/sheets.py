@@ -18,6 +18,7 @@ from matrix.claims import Verdict
 from matrix.diff.report import Diff
 from matrix.page import links
 from matrix.page.architectures import Architectures, architectures
+from matrix.page.loading import Loading, loading
 from matrix.page.news import News, news
 from matrix.page.payload import SEARCHED
 from matrix.page.speed import Speed, speed
@@ -234,6 +235,11 @@ class Sheets:
     def speed(self) -> Speed:
         """The forward times."""
         return speed(self._table)
+
+    @cached_property
+    def loading(self) -> Loading:
+        """What loading costs."""
+        return loading(self._table)
 
 
 def _causes(items: Sequence[Item], told: set[str]) -> Iterator[Cause]:

@@ -12,6 +12,8 @@ LIMIT = 6000
 _MINUTE = 60
 _HOUR = timedelta(hours=1)
 _DAY = 24  # hours
+_NEAR = 0.02  # of one: two figures behind the point would hide what differs
+_SMALL, _LARGE, _LARGER = 0.1, 9.95, 99.5
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 # C0 and C1 controls, and what reorders or hides its neighbours: in a page they would change what a
 # reader sees around them, and NUL is not allowed in HTML at all.
@@ -116,3 +118,12 @@ def seconds(value: float) -> str:
     if minutes < _MINUTE:
         return f"{minutes} min {rest} s"
     return f"{minutes // _MINUTE} h {minutes % _MINUTE} min"
+
+
+def times(ratio: float) -> str:
+    """Write how many times one figure is of another: ``1.42``, ``1.004``, ``12.3``, ``120``."""
+    if ratio >= _LARGE:
+        return f"{ratio:.{int(ratio < _LARGER)}f}"
+    if ratio < _SMALL:
+        return f"{ratio:.2g}"
+    return f"{ratio:.3f}" if 0 < abs(ratio - 1) < _NEAR else f"{ratio:.2f}"

@@ -37,6 +37,7 @@ SHEETS = {
     "causes": "Causes",
     "checkpoints": "Checkpoints",
     "speed": "Speed",
+    "loading": "Loading",
     "gpus": "GPUs",
     "claims": "Claims",
     "retire": "To retire",

@@ -9,6 +9,7 @@ from typing import Any
 from matrix import axes, commands, diff
 from matrix.diff import Diff
 from matrix.markdown import code, plain
+from matrix.page.speed import slower
 from matrix.page.table import GLYPHS, MIXED, MIXED_GLYPH, NOT_RUN, Mark, Set, Table
 from pytest_torchcompat.outcome import MEANINGS, Outcome
 from pytest_torchcompat.policies import Policy
@@ -17,17 +18,20 @@ LIMIT = 60_000  # characters; an issue takes 65,536
 OF_CHANGES, OF_TABLE = 20_000, 25_000  # at most
 SHOWN = (Policy.STOCK.value, Policy.ALLOWLISTED.value)
 LONGEST, NOTES = 300, 20  # characters of what was said, and how many notes
+SLOWEST = 5  # of what is slower
 NOT_PLANNED = "-"
 NO_EARLIER = "No earlier run of this selection is complete: there is nothing to compare with."
 
 
 def summary(matrix: Mapping[str, Any], changes: Diff | None = None) -> str:
     """Return a run in Markdown, cut after a whole row or item where it would be too long."""
+    table = Table(matrix)
     parts = [
         _heading(matrix),
         _outcomes(matrix),
+        *_slower(table),
         diff.markdown(changes, OF_CHANGES) if changes else f"### Changes\n\n{NO_EARLIER}\n",
-        _table(Table(matrix), OF_TABLE),
+        _table(table, OF_TABLE),
     ]
     text = "\n".join(parts)
     return text + _unknown(matrix, LIMIT - len(text))
@@ -80,6 +84,14 @@ def _outcomes(matrix: Mapping[str, Any]) -> str:
         if checks[each.value] or cells[each.value]
     ]
     return _rows(("outcome", "checks", "cells", "meaning"), rows, LIMIT)
+
+
+def _slower(table: Table) -> Iterator[str]:
+    """Yield a line on what a newer torch is confirmed to make slower, if there is any."""
+    if found := slower(table):
+        more = [f"and {len(found) - SLOWEST} more"] * (len(found) > SLOWEST)
+        told = [plain(_cut(each)) for each in found[:SLOWEST]]
+        yield f"**Confirmed to be slower:** {'; '.join([*told, *more])}.\n"
 
 
 def _table(table: Table, limit: int) -> str:

@@ -9,6 +9,7 @@ from pytest_torchcompat.checkpoints.catalogue import Checkpoint
 from pytest_torchcompat.errors import unknown_name
 from pytest_torchcompat.libraries.coqui import Coqui
 from pytest_torchcompat.libraries.fairseq import Fairseq
+from pytest_torchcompat.libraries.inputs import checked, require_taken
 from pytest_torchcompat.libraries.plain import PlainTorch
 from pytest_torchcompat.libraries.protocol import Library, Usable
 from pytest_torchcompat.libraries.pyannote import Pyannote
@@ -17,7 +18,7 @@ from pytest_torchcompat.libraries.torchaudio import Torchaudio
 from pytest_torchcompat.libraries.ultralytics import Ultralytics
 from pytest_torchcompat.record import FORWARD
 
-__all__ = ["Libraries", "Library", "run_of"]
+__all__ = ["Libraries", "Library", "forward_of", "run_of"]
 
 
 def run_of(
@@ -27,6 +28,19 @@ def run_of(
     if use == FORWARD:
         return library.forward(checkpoint, model, device)
     return cast("Usable", library).use(use, checkpoint, model, device)
+
+
+def forward_of(
+    library: Library, checkpoint: Checkpoint, model: Any, device: str, **size: Any
+) -> Callable[[], Any] | None:
+    """
+    Return the forward pass on a ``batch`` of inputs and in a ``dtype``.
+
+    Raises ``NotOfferedError`` where the adapter has none of that size.
+    """
+    options = checked(**size)
+    require_taken(library, options)
+    return library.forward(checkpoint, model, device, **options)
 
 
 class Libraries:

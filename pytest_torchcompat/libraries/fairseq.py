@@ -8,6 +8,7 @@ from typing import Any, Callable
 
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint
 from pytest_torchcompat.errors import unknown_name
+from pytest_torchcompat.libraries.inputs import FLOAT32, placed, repeated
 
 SAMPLE_RATE = 16000
 # What no file fills is the same in each run. No replica was saved with this seed: there fairseq
@@ -41,10 +42,18 @@ class Fairseq:
         models, _, _ = checkpoint_utils.load_model_ensemble_and_task([str(path)])
         return models[0].float().eval()
 
-    def forward(self, checkpoint: Checkpoint, model: Any, device: str) -> Callable[[], Any]:
+    def forward(
+        self,
+        checkpoint: Checkpoint,
+        model: Any,
+        device: str,
+        *,
+        batch: int = 1,
+        dtype: str = FLOAT32,
+    ) -> Callable[[], Any]:
         """Return the last layer's features of one second of seeded noise, shaped [1, 16000]."""
-        wave = _wave(device)
-        model = model.to(device)
+        wave = repeated(_wave(device), batch, dtype)
+        model = placed(model, device, dtype)
         return lambda: _features(model, wave)
 
     def use(self, name: str, checkpoint: Checkpoint, model: Any, device: str) -> Callable[[], Any]:

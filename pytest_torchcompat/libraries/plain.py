@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint
+from pytest_torchcompat.libraries.inputs import FLOAT32
 
 
 class PlainTorch:
@@ -29,6 +30,9 @@ class PlainTorch:
         checkpoint: Checkpoint,
         model: Any,
         device: str,
+        *,
+        batch: int = 1,
+        dtype: str = FLOAT32,
     ) -> Callable[[], Any] | None:
         """Return the forward pass of a pickled module that takes no input, so: nothing."""
         return None

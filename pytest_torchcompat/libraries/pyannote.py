@@ -10,6 +10,7 @@ from typing import Any, Callable
 
 from pytest_torchcompat.checkpoints.catalogue import REPLICAS, Checkpoint
 from pytest_torchcompat.errors import MismatchError, MissingFileError, unknown_name
+from pytest_torchcompat.libraries.inputs import FLOAT32, placed, repeated
 
 SAMPLE_RATE = 16000
 WAV = REPLICAS / "torchaudio-tone.wav"
@@ -45,7 +46,15 @@ class Pyannote:
         with _naming(path):
             return Model.from_pretrained(str(path)).eval()
 
-    def forward(self, checkpoint: Checkpoint, model: Any, device: str) -> Callable[[], Any]:
+    def forward(
+        self,
+        checkpoint: Checkpoint,
+        model: Any,
+        device: str,
+        *,
+        batch: int = 1,
+        dtype: str = FLOAT32,
+    ) -> Callable[[], Any]:
         """
         Return what the model says of two seconds of seeded noise, shaped [1, 1, 32000].
 
@@ -53,10 +62,11 @@ class Pyannote:
         """
         import torch
 
-        model = model.to(device)
+        model = placed(model, device, dtype)
         generator = torch.Generator().manual_seed(0)
         wave = (torch.randn(1, 1, 2 * SAMPLE_RATE, generator=generator) * 0.1).to(device)
-        return lambda: model(wave)
+        waves = repeated(wave, batch, dtype)
+        return lambda: model(waves)
 
     def use(self, name: str, checkpoint: Checkpoint, model: Any, device: str) -> Callable[[], Any]:
         """Return what ``Inference`` says of a WAV file, which ``read-file`` opens and reads."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import os
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any, Callable
 
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint
 from pytest_torchcompat.errors import MismatchError
+from pytest_torchcompat.libraries.inputs import FLOAT32, not_offered, placed, repeated
 
 RMVPE = "rvc/rmvpe"
 GENERATOR = "rvc/f0g"
@@ -21,6 +23,7 @@ SECONDS = 2
 FRAMES = 16  # of 10 ms: the synthesizer's time
 WINDOW = 32  # frames; RVC shows a separator 512 at once, which take it ten seconds here
 OTHER_WEIGHTS = "Error(s) in loading state_dict"
+_OF_PITCH = ("float32", "float16")  # its estimator casts what its net gets to one of these
 AGGRESSION = 10  # per cent, RVC's own default; of no meaning to a load
 
 
@@ -53,16 +56,24 @@ class Rvc:
                 return _pretrained(checkpoint.id, path)
             return _separator(checkpoint.id, path)
 
-    def forward(self, checkpoint: Checkpoint, model: Any, device: str) -> Callable[[], Any]:
+    def forward(
+        self,
+        checkpoint: Checkpoint,
+        model: Any,
+        device: str,
+        *,
+        batch: int = 1,
+        dtype: str = FLOAT32,
+    ) -> Callable[[], Any]:
         """Return what the model makes of seeded noise, seeded anew at each call where it draws."""
         if checkpoint.id == RMVPE:
-            return _pitch(model, device)
-        model = model.to(device)
+            return _pitch(model, device, batch, dtype)
+        model = placed(model, device, dtype)
         if checkpoint.id.startswith(GENERATOR):
-            return _voice(model, device)
+            return _voice(model, device, batch, dtype)
         if checkpoint.id.startswith(DISCRIMINATOR):
-            return _judgement(model, device)
-        return _mask(model, device)
+            return _judgement(model, device, batch, dtype)
+        return _mask(model, device, batch, dtype)
 
 
 @contextlib.contextmanager
@@ -147,15 +158,21 @@ def _noise(*shape: int) -> Any:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
-def _pitch(model: Any, device: str) -> Callable[[], Any]:
+def _pitch(model: Any, device: str, batch: int, dtype: str) -> Callable[[], Any]:
     """Return how likely each of 360 pitches is in each moment of two seconds: no decision."""
+    if dtype not in _OF_PITCH:
+        raise not_offered("RVC's pitch estimator", f"{dtype=}")
+    if dtype != FLOAT32:
+        model = copy.copy(model)
+        model.is_half = True  # it then casts what its net gets
     model.device = device
-    model.mel_extractor, model.model = model.mel_extractor.to(device), model.model.to(device)
-    wave = (_noise(1, SECONDS * SAMPLE_RATE) * 0.1).to(device)
+    model.mel_extractor = model.mel_extractor.to(device)
+    model.model = placed(model.model, device, dtype)
+    wave = repeated((_noise(1, SECONDS * SAMPLE_RATE) * 0.1).to(device), batch)
     return lambda: model.mel2hidden(model.mel_extractor(wave, center=True))
 
 
-def _voice(model: Any, device: str) -> Callable[[], Any]:
+def _voice(model: Any, device: str, batch: int, dtype: str) -> Callable[[], Any]:
     """Return a sixth of a second of speech from features and a rising pitch."""
     import torch
 
@@ -164,20 +181,22 @@ def _voice(model: Any, device: str) -> Callable[[], Any]:
     coarse = torch.arange(50, 50 + FRAMES, device=device)[None]
     pitch = torch.linspace(110, 220, FRAMES, device=device)[None]
     speaker = torch.tensor([0], device=device)
+    rest = [repeated(each, batch) for each in (lengths, coarse, pitch, speaker)]
+    features = repeated(features, batch, dtype)
 
     def run() -> Any:
         with torch.random.fork_rng():
             torch.manual_seed(0)  # the code draws the voice's breath
-            return model.infer(features, lengths, coarse, pitch, speaker)[0]
+            return model.infer(features, *rest)[0]
 
     return run
 
 
-def _judgement(model: Any, device: str) -> Callable[[], Any]:
+def _judgement(model: Any, device: str, batch: int, dtype: str) -> Callable[[], Any]:
     """Return the scores of a seeded wave, those of every period in one row."""
     import torch
 
-    wave = (_noise(1, 1, SAMPLE_RATE) * 0.1).to(device)
+    wave = repeated((_noise(1, 1, SAMPLE_RATE) * 0.1).to(device), batch, dtype)
 
     def run() -> Any:
         scores, *_ = model(wave, wave)
@@ -186,7 +205,8 @@ def _judgement(model: Any, device: str) -> Callable[[], Any]:
     return run
 
 
-def _mask(model: Any, device: str) -> Callable[[], Any]:
+def _mask(model: Any, device: str, batch: int, dtype: str) -> Callable[[], Any]:
     """Return what is left of a seeded spectrogram, or which part of it: echo's nets say that."""
-    spectrogram = _noise(1, 2, model.output_bin, WINDOW).abs().to(device)
+    one = _noise(1, 2, model.output_bin, WINDOW).abs().to(device)
+    spectrogram = repeated(one, batch, dtype)
     return lambda: model(spectrogram)

@@ -10,6 +10,7 @@ from typing import Any, Callable
 
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint
 from pytest_torchcompat.errors import unknown_name
+from pytest_torchcompat.libraries.inputs import FLOAT32, not_offered, repeated
 
 LEGACY_API = "torchaudio/legacy-api"
 RESAMPLE = "torchaudio/resample"
@@ -57,10 +58,21 @@ class Torchaudio:
             _read(path)
         return path
 
-    def forward(self, checkpoint: Checkpoint, model: Any, device: str) -> Callable[[], Any]:
+    def forward(
+        self,
+        checkpoint: Checkpoint,
+        model: Any,
+        device: str,
+        *,
+        batch: int = 1,
+        dtype: str = FLOAT32,
+    ) -> Callable[[], Any]:
         """Return the samples of the file, those of a part of it, or a waveform at half its rate."""
         if checkpoint.id == RESAMPLE:
-            return _resampled(model.to(device))
+            return _resampled(repeated(model.to(device), batch, dtype))
+        if (batch, dtype) != (1, FLOAT32):
+            who = f"{checkpoint.id}, which reads a file,"
+            raise not_offered(who, f"{batch=} and {dtype=}")
         part = {"frame_offset": OFFSET, "num_frames": FRAMES}
         return lambda: _read(model, **part if checkpoint.id == LEGACY_API else {})[0]
 

@@ -7,6 +7,7 @@ from typing import Any, Callable
 
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint
 from pytest_torchcompat.errors import MissingFileError
+from pytest_torchcompat.libraries.inputs import FLOAT32, placed, repeated
 
 IMAGE = (1, 3, 64, 64)
 
@@ -38,13 +39,21 @@ class Ultralytics:
 
         return YOLO(str(path)).model.float().eval()
 
-    def forward(self, checkpoint: Checkpoint, model: Any, device: str) -> Callable[[], Any]:
+    def forward(
+        self,
+        checkpoint: Checkpoint,
+        model: Any,
+        device: str,
+        *,
+        batch: int = 1,
+        dtype: str = FLOAT32,
+    ) -> Callable[[], Any]:
         """Return the raw head's output on a seeded image, [1, 3, 64, 64]: no detections."""
         import torch
 
-        model = model.to(device)
+        model = placed(model, device, dtype)
         generator = torch.Generator().manual_seed(0)
-        image = torch.rand(IMAGE, generator=generator).to(device)
+        image = repeated(torch.rand(IMAGE, generator=generator).to(device), batch, dtype)
         return lambda: _first(model(image))
 
 

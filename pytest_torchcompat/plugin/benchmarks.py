@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, Callable
 
 import pytest
 
+FIXTURE = "torchcompat_forward"
 KEY = "torchcompat"  # in the JSON of a benchmark, and in that of the machine
 # What a comparison stands or falls with; a driver or a clock may differ and still be told.
 _MUST_BE_EQUAL = ("gpus",)
@@ -26,9 +27,9 @@ def tell(request: pytest.FixtureRequest, figures: dict[str, Any], times: Sequenc
     replay, clock = replayed(times, figures["method"])
     request.node.add_marker(pytest.mark.benchmark(timer=clock))
     benchmark = request.getfixturevalue("benchmark")
-    if benchmark.enabled:
-        benchmark.pedantic(replay, rounds=len(times))
-        benchmark.extra_info[KEY] = figures
+    # Where it is disabled it calls once, measures nothing, and would warn of not being used.
+    benchmark.pedantic(replay, rounds=len(times))
+    benchmark.extra_info[KEY] = figures
 
 
 def replayed(times: Sequence[float], method: str) -> tuple[Callable[[], None], Callable[[], float]]:
@@ -45,6 +46,31 @@ def replayed(times: Sequence[float], method: str) -> tuple[Callable[[], None], C
     # The name of its clock is where pytest-benchmark keeps how a figure was taken.
     clock.__name__ = "_".join(method.replace(",", "").split())
     return replay, clock
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Generator[None, object, object]:
+    """Let ``--benchmark-only`` and ``--benchmark-skip`` take our tests for benchmarks."""
+    # pytest-benchmark goes by the name of its fixture, which ours asks for once it has the times.
+    named = _named_as_benchmarks(items) if config.pluginmanager.hasplugin("benchmark") else []
+    try:
+        return (yield)
+    finally:
+        for names in named:
+            names.remove("benchmark")
+
+
+def _named_as_benchmarks(items: Sequence[pytest.Item]) -> list[list[str]]:
+    """Add its fixture to the names of those items' that have ours; tests may share theirs."""
+    changed = []
+    for item in items:
+        names = getattr(item, "fixturenames", [])
+        if FIXTURE in names and "benchmark" not in names:
+            names.append("benchmark")
+            changed.append(names)
+    return changed
 
 
 @pytest.hookimpl(optionalhook=True)

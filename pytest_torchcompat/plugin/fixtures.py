@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 import pytest
 
-from pytest_torchcompat.errors import FetchError, TorchcompatError
+from pytest_torchcompat.errors import FetchError, TorchcompatError, UnknownNameError
 from pytest_torchcompat.outcome import Stage
 from pytest_torchcompat.plugin import marks
 from pytest_torchcompat.plugin.enforcement import torch_is_installed
@@ -187,26 +187,78 @@ def torchcompat_forward(request: pytest.FixtureRequest) -> Callable[..., dict[st
     """
     Time a forward pass: ``torchcompat_forward(model)`` or ``torchcompat_forward(call=function)``.
 
-    Returns the rounds, minimum, median with its interval, interquartile range and maximum in
-    seconds, the most memory in bytes, and the method of timing; pytest-benchmark's table and JSON
+    ``batch`` inputs at once, and ``dtype`` float32, float16 or bfloat16, are what the library's
+    forward pass is timed with; of a ``call`` they are what you say of it. Returns the rounds,
+    minimum, median with its interval, interquartile range and maximum in seconds, the inputs a
+    second, the most memory in bytes, and the method of timing; pytest-benchmark's table and JSON
     hold them too, where it is installed.
     """
     subject: Subject = request.getfixturevalue("_torchcompat_subject")
 
-    def forward(model: Any = None, *, call: Callable[[], Any] | None = None) -> dict[str, Any]:
+    def forward(
+        model: Any = None,
+        *,
+        call: Callable[[], Any] | None = None,
+        batch: int = 1,
+        dtype: str = "float32",
+    ) -> dict[str, Any]:
         __tracebackhide__ = True
         device = _device(subject.state.settings.device)
-        run = call or subject.library.forward(subject.file.checkpoint, model, device)
-        if run is None:
-            pytest.skip(f"{subject.file.checkpoint.id} has no forward pass")
-        first = "benchmark" not in subject.found
-        figures: dict[str, Any] = subject.attempted(
-            Stage.FORWARD, lambda: _timed(request, run, device, in_table=first)
-        )
-        subject.found.update(benchmark=figures, device=device)
-        return figures
+        size = {"batch": batch, "dtype": dtype}
+        run = _run(subject, model, call, device, size)
+        return _benchmarked(request, subject, run, device, size)
 
     return forward
+
+
+def _run(
+    subject: Subject,
+    model: Any,
+    call: Callable[[], Any] | None,
+    device: str,
+    size: dict[str, Any],
+) -> Callable[[], Any]:
+    """Return what is timed; ends the test with a sentence where there is nothing of that size."""
+    __tracebackhide__ = True
+    from pytest_torchcompat.libraries import forward_of
+    from pytest_torchcompat.libraries.inputs import NotOfferedError, checked
+
+    row, before = subject.file.checkpoint, dict(subject.found)
+    try:
+        checked(**size)
+        run = call or subject.attempted(
+            Stage.FORWARD, lambda: forward_of(subject.library, row, model, device, **size), device
+        )
+    except (NotOfferedError, UnknownNameError) as error:
+        subject.found = before  # what the test asks for says nothing about the checkpoint
+        problem = f"torchcompat_forward: {error}"
+    else:
+        return run or pytest.skip(f"{row.id} has no forward pass")
+    pytest.fail(problem, pytrace=False)
+
+
+def _benchmarked(
+    request: pytest.FixtureRequest,
+    subject: Subject,
+    run: Callable[[], Any],
+    device: str,
+    size: dict[str, Any],
+) -> dict[str, Any]:
+    """Return the figures, and keep them; a clock that can't be right ends the test."""
+    __tracebackhide__ = True
+    from pytest_torchcompat.timing import ClockError
+
+    first = "benchmark" not in subject.found
+    try:
+        figures: dict[str, Any] = subject.attempted(
+            Stage.FORWARD, lambda: _timed(request, run, device, size, in_table=first), device
+        )
+    except ClockError as error:
+        problem = f"infra: {error}"
+    else:
+        subject.found["benchmark"] = figures
+        return figures
+    pytest.fail(problem, pytrace=False)
 
 
 def _device(name: str) -> str:
@@ -219,11 +271,19 @@ def _device(name: str) -> str:
 
 
 def _timed(
-    request: pytest.FixtureRequest, run: Callable[[], Any], device: str, *, in_table: bool
+    request: pytest.FixtureRequest,
+    run: Callable[[], Any],
+    device: str,
+    size: dict[str, Any],
+    *,
+    in_table: bool,
 ) -> dict[str, Any]:
     from pytest_torchcompat.timing.measuring import measured
 
     figures, times = measured(run, device)
+    figures.update(size)
+    if figures["median"]:
+        figures["throughput"] = size["batch"] / figures["median"]
     # pytest-benchmark takes one figure a test, and a test may take it for something else.
     if in_table and "benchmark" not in request.fixturenames:
         from pytest_torchcompat.plugin.benchmarks import tell

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Callable
 
 import pytest
 
-from pytest_torchcompat import shim
+from pytest_torchcompat import machine, shim
 from pytest_torchcompat.attempt import Attempt, classify, failed
 from pytest_torchcompat.checkpoints.catalogue import CheckpointFile
 from pytest_torchcompat.libraries import Library
@@ -16,6 +17,7 @@ from pytest_torchcompat.plugin.state import state_of
 from pytest_torchcompat.plugin.summary import note
 from pytest_torchcompat.policies.refusals import is_refusal
 from pytest_torchcompat.record import Record
+from pytest_torchcompat.timing import memory
 
 
 class Subject:
@@ -34,20 +36,38 @@ class Subject:
         """The adapter of the checkpoint's library."""
         return self.state.libraries.get(self.file.checkpoint.library)
 
-    def attempted(self, stage: Stage, action: Callable[[], Any]) -> Any:
+    def attempted(self, stage: Stage, action: Callable[[], Any], device: str | None = None) -> Any:
         """Run a stage, keeping its outcome whether it raises or not."""
         self.found["stage"] = stage
+        if device:
+            self.found["device"] = device
         try:
-            return action()
+            found = action()
         except pytest.skip.Exception:
             self.found.clear()
             raise
         except BaseException as error:  # pytest's own, and those of its timeouts, are no Exception
-            attempt = failed(stage, error, self.state.loads)
-            self.found["outcome"] = classify(attempt, self.policy, shimmed=bool(self.shims))
-            self.found["exception"] = attempt.exception
-            self.found["message"] = attempt.message
+            self._keep(error, failed(stage, error, self.state.loads), device or "cpu")
             raise
+        if self.found.get("outcome") is Outcome.INFRA:  # as of a batch that was too large
+            self._forget()
+        return found
+
+    def _forget(self) -> None:
+        """Take back a failure of the machine that did not come again."""
+        for name in ("outcome", "exception", "message"):
+            self.found.pop(name, None)
+
+    def _keep(self, error: BaseException, attempt: Attempt, device: str) -> None:
+        """Note what failed; what the machine lacked, the error says in a sentence with sizes."""
+        words = "\n".join(attempt.chain)
+        if machine.fault(words, device):
+            fault = machine.fault(words, device, memory.free(device))
+            attempt = dataclasses.replace(attempt, infra=True, message=fault)
+            error.args = (fault,)  # its type stays: a test may catch it and try a smaller batch
+        self.found["outcome"] = classify(attempt, self.policy, shimmed=bool(self.shims))
+        self.found["exception"] = attempt.exception
+        self.found["message"] = attempt.message
 
     def refused(self, error: BaseException) -> bool:
         """Whether an error is a policy's refusal or torch's own, which no shim can help."""

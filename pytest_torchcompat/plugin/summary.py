@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -165,10 +165,31 @@ def check_lines(checks: Iterable[dict[str, Any]]) -> Iterable[str]:
 
     for check in checks:
         yield Record.from_dict(check).sentence
+        yield from timing_lines(check["benchmark"] or {})
         if check["diagnosis"]:
             from pytest_torchcompat.diagnosis.text import short
 
             yield f"    known: {short(check['diagnosis'])}"
+
+
+def timing_lines(figures: Mapping[str, Any]) -> Iterable[str]:
+    """Tell what a forward pass takes, by which method, and what speaks against that."""
+    if not figures:
+        return
+    low, high = duration(figures["low"]), duration(figures["high"])
+    size = f"batch {figures.get('batch', 1)}, {figures.get('dtype', 'float32')}"
+    where = f"{size}, on {figures['device']}: {duration(figures['median'])} ({low} to {high})"
+    yield f"    forward, {where}; {figures['method']}"
+    for remark in figures["remarks"]:
+        yield f"    but {remark}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people say it."""
+    for unit, size in (("s", 1), ("ms", 1e-3), ("us", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
 
 
 def site_lines(mine: list[dict[str, Any]], all_loads: list[dict[str, Any]]) -> Iterable[str]:

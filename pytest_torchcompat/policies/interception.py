@@ -175,6 +175,7 @@ class _Interceptor:
         return replace(
             load,
             sha256=scan.sha256 if scan else "",
+            weights_only=None if explicit is None else bool(explicit),
             globals=_beyond_torch(scan) if scan else (),
             overridden=self.policy.enforces and explicit is False,
             allowed_by_library=allowed_by_library(),
@@ -202,13 +203,9 @@ class _Interceptor:
 
     def _require_trust(self, load: Load, f: Any) -> None:
         __tracebackhide__ = True
-        if self.rules.trusts(_names_of(f, self.rules.root), load.sha256):
-            return
-        message = (
-            f"patched would execute the pickle in {load.file}, which is neither verified nor "
-            f"trusted. If you trust it, name it: --torchcompat-trust={load.sha256 or load.file}"
-        )
-        raise PolicyRefusedError(message)
+        message = untrusted("patched", self.rules, f, load.sha256)
+        if message:
+            raise PolicyRefusedError(message)
 
     def _ruled(
         self, load: Load, original: Callable[..., Any], f: Any, args: Any, kwargs: dict[str, Any]
@@ -228,6 +225,17 @@ class _Interceptor:
             return ()
         later = allowed_by_torch(NEWEST)
         return (*self.rules.allowed(load.sha256), *(n for n in load.globals if n in later))
+
+
+def untrusted(who: str, rules: Rules, f: Any, sha256: str) -> str:
+    """Return why the pickle of a file must not be executed; empty where ``patched`` may."""
+    if rules.trusts(_names_of(f, rules.root), sha256):
+        return ""
+    name = file_name(f, rules.root)
+    return (
+        f"{who} would execute the pickle in {name}, which is neither verified nor trusted."
+        f" If you trust it, name it: --torchcompat-trust={sha256 or name}"
+    )
 
 
 @contextlib.contextmanager

@@ -42,7 +42,11 @@ class Rules:
 
 @dataclass(frozen=True)
 class Load:
-    """One call of ``torch.load``: where it was made, what it read and what became of it."""
+    """
+    One call of ``torch.load``: where it was made, what it read and what became of it.
+
+    ``weights_only`` is what it was given, ``None`` where it was left to torch.
+    """
 
     policy: Policy
     site: str
@@ -55,6 +59,7 @@ class Load:
     outcome: str = "ok"
     exception: str | None = None
     message: str | None = None
+    weights_only: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that JSON and pytest-xdist can carry."""

@@ -37,7 +37,7 @@ class Cuda:
 
         self._name = name
         size = getattr(torch.cuda.get_device_properties(name), "L2_cache_size", 0)
-        self._scratch = torch.empty(max(2 * size, _CACHE), dtype=torch.int8, device=name)
+        self._scratch: Any = torch.empty(max(2 * size, _CACHE), dtype=torch.int8, device=name)
 
     def event(self) -> Any:
         """Return a CUDA event with its time."""
@@ -54,6 +54,10 @@ class Cuda:
         import torch
 
         torch.cuda.synchronize(self._name)
+
+    def let_go(self) -> None:
+        """Give back what overwrites the cache."""
+        self._scratch = None
 
 
 class Events:
@@ -74,6 +78,17 @@ class Events:
         self._run, self._device, self._clock = run, device, clock
         self.launches: list[float] = []
         self.last: Any = None
+
+    @property
+    def calls(self) -> int:
+        """How many calls returned."""
+        return len(self.launches)
+
+    def let_go(self) -> None:
+        """Hold nothing of the device any more."""
+        self.last = None
+        if isinstance(self._device, Cuda):
+            self._device.let_go()
 
     def take(self, rounds: int) -> list[float]:
         """Make so many calls, and return the seconds of each."""

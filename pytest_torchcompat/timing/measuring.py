@@ -8,7 +8,9 @@ from typing import Any, Callable
 
 from pytest_torchcompat.timing import memory
 from pytest_torchcompat.timing.device import Cuda, Events, graph_of
+from pytest_torchcompat.timing.faults import Measuring, told
 from pytest_torchcompat.timing.host import host
+from pytest_torchcompat.timing.lease import lease
 from pytest_torchcompat.timing.sampling import Effort, sampled, summary, warmed
 from pytest_torchcompat.timing.wall_clock import WallClock
 
@@ -29,25 +31,31 @@ def measure(
 def measured(
     run: Callable[[], Any], device: str, effort: Effort | None = None, *, threads: int = 1
 ) -> tuple[dict[str, Any], list[float]]:
-    """Return the same with the seconds of each round."""
-    effort = effort or Effort()
+    """Return the same with the seconds of each round; one benchmark at a time runs on a device."""
+    with lease(device) as not_alone, memory.given_back(device):
+        figures, times = _figures(run, device, effort or Effort(), threads)
+    figures["remarks"] += not_alone
+    return figures, times
+
+
+def _figures(
+    run: Callable[[], Any], device: str, effort: Effort, threads: int
+) -> tuple[dict[str, Any], list[float]]:
     held: dict[str, int] = {}
-    timer: WallClock | Events = (
+    timer: Measuring = (
         Events(run, Cuda(device)) if device.startswith("cuda") else WallClock(run, threads)
     )
-    with memory.peak(device, held):
+    with told(timer), memory.peak(device, held):
         timer.take(1)
         first = [each.detach().clone() for each in tensors(timer.last)]
         warm_up = 1 + warmed(timer, effort)
-        queued = len(timer.launches) if isinstance(timer, Events) else 0
+        queued = timer.calls
         times = sampled(timer, effort)
     figures = {"method": timer.method, "device": device, "warm_up": warm_up, **summary(times)}
     if isinstance(timer, Events):
         figures["launch"] = statistics.median(timer.launches[queued:])
         figures["graph"] = _without_launches(run, device, effort)
     found = remarks(first, timer.last, device)
-    del timer, first
-    memory.give_back(device)
     return {**figures, "memory": held or None, "remarks": found, "machine": host()}, times
 
 

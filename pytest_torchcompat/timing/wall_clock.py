@@ -25,19 +25,27 @@ class WallClock:
         self.method = f"perf_counter, {threads} thread" + ("s" if threads > 1 else "")
         self._run, self._threads, self._clock = run, threads, clock
         self.last: Any = None
+        self.calls = 0  # that returned
 
     def take(self, rounds: int) -> list[float]:
         """Make so many calls, and return the seconds of each."""
         import torch
 
         run, clock = self._run, self._clock
-        times = []
-        with held_to(self._threads), torch.inference_mode():
-            for _ in range(rounds):
-                start = clock()
-                self.last = run()
-                times.append(clock() - start)
+        times: list[float] = []
+        try:
+            with held_to(self._threads), torch.inference_mode():
+                for _ in range(rounds):
+                    start = clock()
+                    self.last = run()
+                    times.append(clock() - start)
+        finally:
+            self.calls += len(times)
         return times
+
+    def let_go(self) -> None:
+        """Hold no output any more."""
+        self.last = None
 
 
 @contextlib.contextmanager

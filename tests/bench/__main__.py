@@ -1,236 +1,218 @@
 """
 The project's performance suite: ``python -m tests.bench``, or ``nox -s bench``.
 
-It measures, and it does not judge: a figure that misses its aim is no error.
+One table of what the project promises, each as a ratio to a peer that was measured in the same run.
+It measures, and it does not judge: a figure that misses its aim is no error. Ctrl-C keeps what is
+measured, and ``--resume`` goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
-import functools
-import json
 import os
 import platform
-import statistics
 import sys
-import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timezone
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from matrix.budget import default_jobs
+from matrix.store import read_json, write_json, write_text
+from pytest_torchcompat.timing.host import host
 from tests.bench import (
     carrying,
     explaining,
     fetching,
+    forwarding,
     hands,
+    loads,
     paging,
     scale,
     scanning,
     start_up,
-    sweep,
+    sweeping,
 )
-from tests.bench.sweep import Way
+from tests.bench.figures import Figure, NotRunError
+from tests.bench.plot import plot
+from tests.bench.promises import DESCRIPTIONS, SUITES
+from tests.bench.report import markdown, table
 
-TORCHES = ["2.5.1", "2.6.0", "2.15.0"]
-LIBRARIES = [
-    "fairseq==0.12.2",
-    "ultralytics==8.1.0",
-    "ultralytics==8.2.64",
-    "ultralytics==8.3.162",
-]
-SUITES = ("sweep", "start-up", "fetch", "scan", "explain", "scale", "carry", "page")
-OVERHEAD, SPEED_UP, START_UP = 1.15, 3.0, 10.0
+SCHEMA = 2
+BROKEN, INTERRUPTED = 1, 130
+WIDTH = 160  # of a table that goes to no terminal
+# What a night has ten minutes for, on two processors.
+QUICK: Mapping[str, Any] = {
+    "cells": [1_000, 10_000],
+    "checks": [1_000, 10_000],
+    "pairs": 9,
+    "downloads": 2,
+    "openings": 3,
+    "scans": 1,
+    "turns": 5,
+}
+# Where it stands and what it writes: of no figure, so that a run that goes on may have others.
+_OWN = ("only", "json", "plot", "markdown", "resume", "everything", "torch_python")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure what is asked for, print the table and write the JSON."""
-    options = _parser().parse_args(arguments)
-    figures: list[dict[str, Any]] = []
-    if "start-up" in options.only:
-        figures += _start_up(options.pairs)
-    if "fetch" in options.only:
-        figures += fetching.figures(options.downloads)
-    if "scan" in options.only:
-        figures += scanning.figures(options.scans, options.torch_python)
-    if "explain" in options.only:
-        figures += explaining.figures(options.failures)
-    if "carry" in options.only:
-        figures += carrying.figures()
-    if "scale" in options.only:
-        figures += scale.figures(options.cells)
-    if "page" in options.only:
-        figures += paging.figures(options.checks)
-    if "sweep" in options.only:
-        figures += _sweep(options)
-    _print(figures)
-    if options.json:
-        data = {"schema": 1, "machine": _machine(), "figures": figures}
-        options.json.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    return 0
+    """Measure what is asked for, print the table and write the files."""
+    options = _options(arguments)
+    found = _resumed(options) if options.resume else _nothing(options)
+    interrupted = False
+    try:
+        _measure(found, options)
+    except KeyboardInterrupt:
+        interrupted = True
+        print("interrupted; what was measured is kept", file=sys.stderr)
+    width = None if sys.stdout.isatty() else WIDTH
+    Console(width=width).print(table(found, everything=options.everything))
+    _write(found, options)
+    if interrupted:
+        return INTERRUPTED
+    return BROKEN if any(suite["broken"] for suite in found["suites"].values()) else 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    first = parser.parse_args(arguments)
+    if first.quick:
+        parser.set_defaults(**QUICK)
+    if first.resume and not first.resume.is_file():
+        parser.error(f"{first.resume} is no file to go on from; leave --resume out to begin")
+    if first.resume:
+        saved = read_json(first.resume)
+        if saved.get("schema") != SCHEMA or saved["machine"] != host():
+            parser.error(
+                f"{first.resume} is of another machine or of another version of this suite: one"
+                " table is of one machine. Measure all of it here, without --resume."
+            )
+        parser.set_defaults(json=first.resume, **saved["settings"])
+    return parser.parse_args(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=SUITES, default=SUITES)
-    parser.add_argument(
-        "--cells", type=int, nargs="+", default=scale.SIZES, metavar="N", help="Of runs made up"
-    )
-    parser.add_argument(
-        "--checks", type=int, nargs="+", default=paging.SIZES, metavar="N", help="On pages"
-    )
-    parser.add_argument("--torch", action="append", metavar="VERSION", help="Repeatable")
-    parser.add_argument("--library", action="append", metavar="NAME[==VERSION]", help="Repeatable")
-    parser.add_argument("--jobs", type=int, default=default_jobs(), help="Cells at a time in ours")
-    parser.add_argument(
-        "--repeat", type=int, default=1, metavar="N", help="Times each way is taken"
-    )
-    parser.add_argument("--cold", action="store_true", help="Begin with an empty cache of uv")
-    parser.add_argument(
-        "--pairs", type=int, default=25, metavar="N", help="Starts with and without"
-    )
-    parser.add_argument(
-        "--downloads", type=int, default=5, metavar="N", help="Times 1 GiB is fetched each way"
-    )
-    parser.add_argument(
-        "--scans", type=int, default=3, metavar="N", help="Times each scanner reads each large file"
-    )
-    parser.add_argument(
-        "--failures", type=int, default=10_000, metavar="N", help="Recorded failures to explain"
-    )
-    torch_python = "A Python that has torch 2.6 or later, for torch's own lister"
-    parser.add_argument(
-        "--torch-python", type=Path, default=sys.executable, metavar="FILE", help=torch_python
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    add = parser.add_argument
+    add("--only", nargs="+", choices=SUITES, default=SUITES)
+    add("--quick", action="store_true", help="Smaller and fewer: ten minutes on two processors")
+    add("--all", dest="everything", action="store_true", help="Show what is only stated as well")
+    add("--json", type=Path, metavar="FILE", help="Written after each suite")
+    add("--resume", type=Path, metavar="FILE", help="Skip what is in this JSON, and add to it")
+    add("--plot", type=Path, metavar="FILE", help="The ratios as an SVG")
+    add("--markdown", type=Path, metavar="FILE", help="The table in Markdown")
+    _add_sizes(parser)
     return parser
 
 
-def _machine() -> dict[str, Any]:
+def _add_sizes(parser: argparse.ArgumentParser) -> None:
+    def add(flag: str, kind: Callable[[str], Any], default: Any, text: str, **more: Any) -> None:
+        parser.add_argument(flag, type=kind, default=default, help=text, **more)
+
+    add("--cells", int, scale.SIZES, "Of runs made up", nargs="+", metavar="N")
+    add("--checks", int, paging.SIZES, "On pages", nargs="+", metavar="N")
+    add("--torch", str, None, "Repeatable", action="append", metavar="VERSION")
+    add("--library", str, None, "Repeatable", action="append", metavar="NAME[==VERSION]")
+    add("--jobs", int, default_jobs(), "Cells at a time in ours", metavar="N")
+    add("--repeat", int, 1, "Times each way through the sweep is taken", metavar="N")
+    add("--pairs", int, 25, "Starts with and without the plugin", metavar="N")
+    add("--downloads", int, 5, "Times 1 GiB is fetched each way", metavar="N")
+    add("--openings", int, 5, "Times each page is opened", metavar="N")
+    add("--scans", int, 3, "Times each scanner reads each large file", metavar="N")
+    add("--failures", int, 10_000, "Recorded failures to explain", metavar="N")
+    add("--turns", int, 15, "Times each way of timing and loading is taken", metavar="N")
+    add("--seconds", float, 0.5, "How long each way times a call", metavar="S")
+    torch_python = "A Python that has torch 2.6 or later, for torch's own lister"
+    add("--torch-python", Path, Path(sys.executable), torch_python, metavar="FILE")
+    cold = "Begin the sweep with an empty cache of uv"
+    parser.add_argument("--cold", action="store_true", help=cold)
+
+
+def _suites(options: argparse.Namespace) -> dict[str, Callable[[], list[Figure]]]:
+    o = options
+    cells = sweeping.selection(o.torch or sweeping.TORCHES, o.library or sweeping.LIBRARIES)
+    hand = hands.WAYS
+    if o.quick and not (o.torch or o.library):
+        cells, hand = list(sweeping.QUICK), (hands.NOX,)
     return {
-        "cores": os.cpu_count(),
-        "load": os.getloadavg(),
-        "python": platform.python_version(),
+        "start-up": lambda: start_up.figures(o.pairs),
+        "fetch": lambda: fetching.figures(o.downloads),
+        "scan": lambda: scanning.figures(o.scans, o.torch_python, quick=o.quick),
+        "explain": lambda: explaining.figures(o.failures),
+        "scale": lambda: scale.figures(o.cells),
+        "carry": carrying.figures,
+        "page": lambda: paging.figures(o.checks, o.openings),
+        "forward": lambda: forwarding.figures(o.turns, o.seconds),
+        "load": lambda: loads.figures(o.turns),
+        "sweep": lambda: sweeping.figures(cells, o.jobs, o.repeat, cold=o.cold, hand=hand),
+    }
+
+
+def _nothing(options: argparse.Namespace) -> dict[str, Any]:
+    settings = {name: value for name, value in vars(options).items() if name not in _OWN}
+    return {
+        "schema": SCHEMA,
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "machine": host(),
         "platform": platform.platform(),
+        "versions": {"python": platform.python_version(), **_versions()},
+        "settings": settings,
+        "suites": {},
+        "figures": [],
     }
 
 
-def _figure(name: str, value: float, unit: str, aim: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "value": value, "unit": unit, "aim": aim, **more}
+def _versions() -> dict[str, str]:
+    found = {each.metadata["Name"].lower(): each.version for each in distributions()}
+    return dict(sorted(found.items()))
 
 
-def _start_up(pairs: int) -> list[dict[str, Any]]:
-    found = start_up.measure(pairs)
-    aim = f"<= {START_UP:g}"
-    imported = float(found["torch_imported"])
-    return [
-        _figure("start-up over -p no:torchcompat", found["milliseconds"], "ms", aim, **found),
-        _figure("torch imported at start-up", imported, "times", "0", commands=found["commands"]),
-    ]
+def _resumed(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what was measured before; a suite that could not run is tried again."""
+    found = dict(read_json(options.resume))
+    found["suites"] = {k: suite for k, suite in found["suites"].items() if not suite["reason"]}
+    return found
 
 
-def _sweep(options: argparse.Namespace) -> list[dict[str, Any]]:
-    selection = [word for each in options.torch or TORCHES for word in ("--torch", each)]
-    selection += [word for each in options.library or LIBRARIES for word in ("--library", each)]
-    rounds: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory(prefix="torchcompat-bench-") as name:
-        folder = Path(name)
-        if options.cold:
-            os.environ["UV_CACHE_DIR"] = str(folder / "uv")
-        # It fills uv's cache, builds the wheels and leaves the byte code.
-        first, run = sweep.ours(selection, options.jobs, folder / "first")
-        for number in range(options.repeat):
-            rounds.append(_round(selection, options.jobs, run, folder, backwards=number % 2 == 1))
-            _tell(rounds[-1])
-    cells = len(rounds[0]["ways"]["ours"].cells)
-    found = _ratios(rounds, min(options.jobs, cells, os.cpu_count() or 1))
-    name = "sweep: ours, the first time" + (", nothing in uv's cache" if options.cold else "")
-    return [*found, _figure(name, first.wall, "s", "", cpu=first.cpu, cells=first.cells)]
+def _measure(found: dict[str, Any], options: argparse.Namespace) -> None:
+    suites = _suites(options)
+    todo = [name for name in SUITES if name in options.only and name not in found["suites"]]
+    for number, name in enumerate(todo, 1):
+        print(f"{number} of {len(todo)}: {name}, {DESCRIPTIONS[name]}", file=sys.stderr)
+        suite, figures = _taken(suites[name])
+        found["suites"][name] = suite
+        found["figures"] += figures
+        said = suite["reason"] or f"{len(figures)} figures"
+        print(f"  {said} in {suite['seconds']:.0f} s", file=sys.stderr)
+        _write(found, options)
 
 
-def _round(
-    selection: list[str], jobs: int, run: Any, folder: Path, *, backwards: bool
-) -> dict[str, Any]:
-    """Take each way once; every second time in the other order, as the machine drifts."""
-    load = os.getloadavg()[0]
-    takes = {
-        sweep.OURS: lambda: sweep.ours(selection, jobs, folder / "runs")[0],
-        sweep.ALONE: lambda: sweep.ours(selection, 1, folder / "alone")[0],
-        sweep.CARRIED: lambda: sweep.ours(selection, jobs, folder / "first", carry=True)[0],
-        sweep.FLOORS: lambda: sweep.floors(run, folder / "floors"),
-        **{
-            name: functools.partial(hands.by_hand, name, run, folder / "by-hand")
-            for name in hands.WAYS
-        },
-    }
-    order = list(takes)[::-1] if backwards else list(takes)
-    ways = {name: takes[name]() for name in order}
-    return {"load": load, "ways": {name: ways[name] for name in takes}}
+def _taken(suite: Callable[[], list[Figure]]) -> tuple[dict[str, Any], list[Figure]]:
+    """Return a suite's figures; what ends it ends no other, and is its reason."""
+    before, start = os.getloadavg()[0], time.monotonic()
+    figures, reason, broken = [], "", False
+    try:
+        figures = suite()
+    except NotRunError as error:
+        reason = f"not run: {error}"
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever it is, the others go on
+        reason, broken = f"broke off: {type(error).__name__}: {error}", True
+    load = [before, os.getloadavg()[0]]
+    seconds = time.monotonic() - start
+    return {"seconds": seconds, "load": load, "reason": reason, "broken": broken}, figures
 
 
-def _tell(found: dict[str, Any]) -> None:
-    ways: dict[str, Way] = found["ways"]
-    walls = ", ".join(f"{name} {way.wall:.1f} s" for name, way in ways.items())
-    print(f"{walls} (load before: {found['load']:.2f})", file=sys.stderr)
-    for line in sweep.differences(list(ways.items())):
-        print(f"warning: {line}", file=sys.stderr)
-
-
-def _ratios(rounds: list[dict[str, Any]], jobs: int) -> list[dict[str, Any]]:
-    def each(name: str) -> list[float]:
-        return [found["ways"][name].wall for found in rounds]
-
-    own, alone, carried = each(sweep.OURS), each(sweep.ALONE), each(sweep.CARRIED)
-    fastest = [min(several) for several in zip(*map(each, hands.WAYS))]
-    overheads = [took * jobs / floor for took, floor in zip(own, each(sweep.FLOORS))]
-    middle = statistics.median
-    return [
-        _figure(
-            "sweep: wall x cores / floors",
-            middle(overheads),
-            "x",
-            f"<= {OVERHEAD:g}",
-            each=overheads,
-            cores=jobs,
-        ),
-        _ratio("the fastest by hand / ours", fastest, own, f">= {SPEED_UP:g}"),
-        _ratio("the fastest by hand / ours, all carried over", fastest, carried, ""),
-        _ratio("one worker / several", alone, own, ""),
-        *(_way_figure(name, rounds) for name in rounds[0]["ways"]),
-    ]
-
-
-def _ratio(name: str, some: list[float], others: list[float], aim: str) -> dict[str, Any]:
-    each = [one / other for one, other in zip(some, others)]
-    return _figure(f"sweep: {name}", statistics.median(each), "x", aim, each=each)
-
-
-def _way_figure(name: str, rounds: list[dict[str, Any]]) -> dict[str, Any]:
-    ways: list[Way] = [found["ways"][name] for found in rounds]
-    return _figure(
-        f"sweep: {name}",
-        statistics.median(way.wall for way in ways),
-        "s",
-        "",
-        each=[way.wall for way in ways],
-        cpu=[way.cpu for way in ways],
-        loads_before=[found["load"] for found in rounds],
-        cells=[way.cells for way in ways],
-        commands=ways[0].commands,
-    )
-
-
-def _print(figures: list[dict[str, Any]]) -> None:
-    table = Table("figure", "value", "aim", "each")
-    for figure in figures:
-        values = "  ".join(f"{value:.2f}" for value in figure.get("each", []))
-        table.add_row(
-            figure["name"], f"{figure['value']:.2f} {figure['unit']}", figure["aim"], values
-        )
-    Console().print(table)
+def _write(found: Mapping[str, Any], options: argparse.Namespace) -> None:
+    if options.json:
+        write_json(options.json, found)
+    if options.plot:
+        write_text(options.plot, plot(found))
+    if options.markdown:
+        write_text(options.markdown, markdown(found, everything=options.everything))
 
 
 if __name__ == "__main__":

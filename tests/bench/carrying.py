@@ -21,9 +21,10 @@ from matrix.store import RunFolder, write_json
 from pytest_torchcompat.outcome import Outcome
 from pytest_torchcompat.record import Record, append_line
 from tests.bench import synthetic
+from tests.bench.figures import Figure, figure
 from tests.bench.processes import Spent, must, spend
 
-CELLS, SECONDS = 200, 5.0
+CELLS = 200
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 OLD, NEW = "2026-11-20T1031", "2026-11-21T1031"
 
@@ -55,16 +56,16 @@ def _environments(*_: object) -> Any:
     sys.exit("no figure: a cell asked for an environment")
 
 
-def figures(count: int = CELLS) -> list[dict[str, Any]]:
+def figures(count: int = CELLS) -> list[Figure]:
     """Measure a run whose cells all ran the night before, from its plan to its page."""
     with tempfile.TemporaryDirectory(prefix="torchcompat-carry-") as name:
         # Each in a process of its own: the second night remembers nothing of the first.
         _step("before", count, name)
         told = json.loads(_step("now", count, name).output.splitlines()[-1])
-    title = f"carry: {count} cells"
+    title = f"{count} cells"
     return [
-        _figure(f"{title}, planned and carried over", told["decided"], f"< {SECONDS:g}", **told),
-        _figure(f"{title}, with the matrix and its page", told["whole"], "", **told),
+        figure("carry", f"{title}, planned and carried over", [told["decided"]], "s", **told),
+        figure("carry", f"{title}, with the matrix and its page", [told["whole"]], "s", **told),
     ]
 
 
@@ -92,10 +93,6 @@ def _measured(world: World, count: int, folder: Path) -> dict[str, float]:
     publish(engine.plan, engine.folder)
     whole = {"whole": time.perf_counter() - start, "whole_cpu": time.process_time() - cpu}
     return {**decided, **whole}
-
-
-def _figure(name: str, value: float, aim: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "value": value, "unit": "s", "aim": aim, **more}
 
 
 def _plan(world: World, count: int, run: str) -> Plan:

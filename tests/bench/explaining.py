@@ -12,6 +12,7 @@ from typing import Any
 from pytest_torchcompat.diagnosis import Error, Failure, diagnose
 from pytest_torchcompat.diagnosis.failure import normalised
 from pytest_torchcompat.diagnosis.signatures import SIGNATURES
+from tests.bench.figures import Figure, figure
 
 SAMPLES = Path(__file__).parents[1] / "diagnosis" / "samples"
 LONG = 1500  # characters of a message of torch, which says what it advises each time
@@ -66,28 +67,15 @@ def _seconds(todo: Callable[[Failure], object], each: Sequence[Failure]) -> floa
     return time.perf_counter() - started
 
 
-def figures(count: int) -> list[dict[str, Any]]:
+def figures(count: int) -> list[Figure]:
     """Measure diagnoses of that many failures, and the plain way over a tenth of them."""
     each = failures(count)
     _seconds(diagnose, each[: len(SIGNATURES)])  # compiles the patterns
     _seconds(_plain, each[:1])
     known = sum(diagnose(failure) is not None for failure in each)
     own = _seconds(diagnose, each)
-    plain = _seconds(_plain, each[:: max(1, len(each) // 1000)]) * len(each) / 1000
-    return [
-        {
-            "name": f"explain: {count:,} failures",
-            "value": own,
-            "unit": "s",
-            "aim": "< 1",
-            "known": known,
-            "signatures": len(SIGNATURES),
-        },
-        {
-            "name": "explain: every pattern on every message / ours",
-            "value": plain / own,
-            "unit": "x",
-            "aim": "",
-            "seconds": plain,
-        },
-    ]
+    some = each[:: max(1, len(each) // 1000)]
+    plain = _seconds(_plain, some) * len(each) / len(some)
+    more = {"known": known, "signatures": len(SIGNATURES)}
+    peer = "every pattern on every message"
+    return [figure("explain", f"{count:,} failures", [own], "s", peer=peer, theirs=[plain], **more)]

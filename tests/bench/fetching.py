@@ -6,14 +6,13 @@ import contextlib
 import hashlib
 import json
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from tests.bench.figures import Figure, figure, named
 from tests.bench.processes import environment, must, spend
 
 SIZE = 1 << 30
@@ -66,21 +65,6 @@ def measure(pairs: int) -> dict[str, list[list[float]]]:
     return found
 
 
-def ratio(found: dict[str, list[list[float]]]) -> list[float]:
-    """Return the throughput of ours over that of the hub's client, pair by pair."""
-    return [hub[0] / own[0] for own, hub in zip(found["ours"], found["the hub's client"])]
-
-
-def peak(found: dict[str, list[list[float]]]) -> float:
-    """Return the most memory that ours held, in MB."""
-    return max(memory for _, memory in found["ours"])
-
-
-def seconds(found: dict[str, list[list[float]]]) -> dict[str, float]:
-    """Return the median seconds of each way."""
-    return {way: statistics.median(taken[0] for taken in each) for way, each in found.items()}
-
-
 def _write(path: Path) -> str:
     digest, block = hashlib.sha256(), bytes(range(256)) * (BLOCK // 256)
     with path.open("wb") as file:
@@ -114,23 +98,16 @@ def _taken(program: str, sha256: str, endpoint: str, cache: Path) -> list[float]
     return taken
 
 
-def figures(pairs: int) -> list[dict[str, Any]]:
+def figures(pairs: int) -> list[Figure]:
     """Return what the table and the JSON show."""
-    found = measure(pairs)
-    ratios, medians = ratio(found), seconds(found)
+    found, peer = measure(pairs), named("huggingface_hub")
+    seconds, memory = ([[taken[at] for taken in each] for each in found.values()] for at in (0, 1))
     return [
-        {
-            "name": "fetch of 1 GiB: throughput over the hub's client",
-            "value": statistics.median(ratios),
-            "unit": "x",
-            "aim": ">= 0.8",
-            "each": ratios,
-            "seconds": medians,
-        },
-        {
-            "name": "fetch of 1 GiB: most memory",
-            "value": peak(found),
-            "unit": "MB",
-            "aim": "< 200",
-        },
+        figure("fetch", "1 GiB, verified", seconds[0], "s", peer=peer, theirs=seconds[1]),
+        figure(
+            *("fetch", "1 GiB: most memory", memory[0], "MB"),
+            peer=peer,
+            theirs=memory[1],
+            value=max(memory[0]),
+        ),
     ]

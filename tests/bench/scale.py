@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from matrix import diff
 from matrix.causes import marked
@@ -22,10 +21,10 @@ from matrix.plan import Plan, Selection, make_plan
 from matrix.store import RunFolder, read_json, write_json
 from pytest_torchcompat.checkpoints.rows import catalogue
 from tests.bench import synthetic
+from tests.bench.figures import Figure, figure
 from tests.bench.processes import must, spend
 
 SIZES = (1_000, 10_000, 100_000)
-SECONDS, MEGABYTES = 10.0, 500.0
 OLD, NEW = "old", "new"
 
 
@@ -92,10 +91,10 @@ ORDER = {
     "diff": "",
 }
 TITLES = {
-    "plan": "planning",
-    "document": "merging from memory",
-    "merge": "merging from three files a cell, and writing it, of",
-    "diff": "reading two and comparing",
+    "plan": "planning {cells}",
+    "document": "merging {cells} from memory",
+    "merge": "merging {cells} from three files each",
+    "diff": "reading two and comparing {cells}",
 }
 AIMED = ("plan", "merge", "diff")
 
@@ -125,18 +124,14 @@ def taken(task: str, count: int, folder: Path) -> dict[str, float]:
     return found
 
 
-def figures(sizes: Sequence[int]) -> list[dict[str, Any]]:
+def figures(sizes: Sequence[int]) -> list[Figure]:
     """Measure every task at every size; what only makes files for another is not shown."""
     every = [_taken(count) for count in sizes]
     by_task = {task: [each[task] for each in every] for task in TITLES}
-    together = [sum(each[task]["seconds"] for task in AIMED) for each in every]
-    largest = [max(each[task]["megabytes"] for task in AIMED) for each in every]
-    cells = f"{sizes[-1]:,} cells"
-    return [
-        *(figure for task, each in by_task.items() for figure in _of_task(task, each, sizes)),
-        _figure(f"scale: all three of {cells}", together, "s", f"< {SECONDS:g}"),
-        _figure(f"scale: the largest process of {cells}", largest, "MB", f"< {MEGABYTES:g}"),
-    ]
+    together = sum(every[-1][task]["seconds"] for task in AIMED)
+    title = f"all three of {sizes[-1]:,} cells"
+    found = (each for task, took in by_task.items() for each in _of_task(task, took, sizes))
+    return [*found, figure("scale", title, [together], "s")]
 
 
 def _taken(count: int) -> dict[str, dict[str, float]]:
@@ -146,24 +141,16 @@ def _taken(count: int) -> dict[str, dict[str, float]]:
 
 def _of_task(
     task: str, each: Sequence[Mapping[str, float]], sizes: Sequence[int]
-) -> Iterator[dict[str, Any]]:
-    aimed = task in AIMED
-    seconds = [took["seconds"] for took in each]
-    name = f"scale: {TITLES[task]} {sizes[-1]:,} cells"
-    more = {name: [took[name] for took in each] for name in ("cpu", "before")}
-    yield _figure(name, seconds, "s", f"< {SECONDS:g}" if aimed else "", sizes=sizes, **more)
-    megabytes = [took["megabytes"] for took in each]
-    yield _figure(f"{name}, memory", megabytes, "MB", f"< {MEGABYTES:g}" if aimed else "")
+) -> Iterator[Figure]:
+    largest, name = each[-1], TITLES[task].format(cells=f"{sizes[-1]:,} cells")
+    by_size = {"sizes": list(sizes), "by_size": list(each)}
+    yield figure("scale", name, [largest["seconds"]], "s", **by_size)
+    yield figure("scale", f"{name}: memory", [largest["megabytes"]], "MB")
     # The processor's time: what else the machine does is none of a cell's.
-    a_cell = [1e6 * took["cpu"] / count for took, count in zip(each, sizes)]
-    growth = [later / a_cell[0] for later in a_cell]
-    yield _figure(
-        f"{name}, processor time a cell over that of {sizes[0]:,}", growth, "x", "1", us=a_cell
-    )
-
-
-def _figure(name: str, each: Sequence[float], unit: str, aim: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "value": each[-1], "unit": unit, "aim": aim, "each": each, **more}
+    us = [1e6 * took["cpu"] / count for took, count in zip(each, sizes)]
+    peer = f"a cell of {sizes[0]:,}"
+    title = f"{name}: processor time a cell"
+    yield figure("scale", title, us[-1:], "us", peer=peer, theirs=us[:1], by_size=us)
 
 
 if __name__ == "__main__":

@@ -94,13 +94,23 @@ class Scanner:
     command: tuple[str, ...]
     version: str
 
+    @property
+    def title(self) -> str:
+        """Return the name with the version."""
+        return f"{self.name} {self.version}".rstrip()
 
-def scanners(folder: Path, torch_python: Path) -> list[Scanner]:
-    """Install the peers, and return all scanners, ours first; torch's where there is a torch."""
+
+def scanners(folder: Path, torch_python: Path | None) -> list[Scanner]:
+    """
+    Install the peers, and return all scanners, ours first and torch's where there is a torch.
+
+    Without a Python of torch's only the first peer is taken, the one that is promised against.
+    """
+    peers = PEERS if torch_python else list(PEERS)[:1]
     return [
         Scanner("ours", _command(Path(sys.executable), _OURS), ""),
-        *(_installed(name, folder / name) for name in PEERS),
-        *_torch_lister(torch_python),
+        *(_installed(name, folder / name) for name in peers),
+        *(_torch_lister(torch_python) if torch_python else ()),
     ]
 
 

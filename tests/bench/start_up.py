@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from tests.bench.figures import Figure, figure, named
 from tests.bench.processes import Spent, must, spend
 
 PLUGIN = "torchcompat"
@@ -50,12 +51,27 @@ def measure(pairs: int) -> dict[str, Any]:
     return {
         "milliseconds": middle,
         "quartiles": [low, high],
-        "with": statistics.median(with_it for with_it, _ in both) * 1000,
-        "without": statistics.median(without for _, without in both) * 1000,
-        "pairs": pairs,
+        "with": [with_it * 1000 for with_it, _ in both],
+        "without": [without * 1000 for _, without in both],
         "torch_imported": bool(seen),
         "commands": [shlex.join(having), shlex.join(lacking)],
     }
+
+
+def figures(pairs: int) -> list[Figure]:
+    """Return what the table and the JSON show."""
+    found = measure(pairs)
+    kept = {name: found[name] for name in ("quartiles", "commands")}
+    return [
+        figure(
+            *("start-up", "what the plugin adds to pytest --co", found["with"], "ms"),
+            peer=f"{named('pytest')} without it",
+            theirs=found["without"],
+            value=found["milliseconds"],
+            **kept,
+        ),
+        figure("start-up", "times that torch is imported", [int(found["torch_imported"])], ""),
+    ]
 
 
 def _pair(having: list[str], lacking: list[str], folder: Path) -> tuple[float, float]:

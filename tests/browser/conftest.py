@@ -39,7 +39,10 @@ def _recorded():
 
 @functools.cache
 def _written(name):
-    return render(json.loads(_recorded()) if name == "real" else synthetic_matrix.matrix())
+    if name == "real":
+        return render(json.loads(_recorded()))
+    matrix = synthetic_matrix.matrix()
+    return render(synthetic_matrix.measured(matrix) if name == "measured" else matrix)
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def recorded():
 @pytest.fixture
 def page_of(browser, tmp_path):
     """
-    Return what opens a page: `"real"`, `"synthetic"`, a matrix, or HTML.
+    Return what opens a page: `"real"`, `"synthetic"`, `"measured"`, a matrix, or HTML.
 
     What stands behind its `#` is `at`; other keywords are those of a browser's context. At the end
     the test fails if the page asked for anything but itself or if its console shows an error.
@@ -99,7 +102,7 @@ def _opening(browser, folder):
 def _html(source):
     if isinstance(source, dict):
         return render(source)
-    return _written(source) if source in {"real", "synthetic"} else source
+    return _written(source) if source in {"real", "synthetic", "measured"} else source
 
 
 def _watch(page, faults):

@@ -15,7 +15,7 @@ OURS = {
 }
 SAID = {"cause", "chain", "code", "exception", "globals", "message", "notes", "output", "reason"}
 # Tables whose keys are names from elsewhere.
-TABLES = {"diagnoses", "distributions", "resolved", "seconds", "libraries"}
+TABLES = {"diagnoses", "distributions", "resolved", "seconds", "libraries", "memory"}
 # What every object of JavaScript has without being given it.
 INHERITED = {
     "fairseq": "__proto__",

@@ -350,6 +350,166 @@ def test_figures_are_compared_with_the_baseline_s(panel_of):
     expect(fact(panel, "compared")).to_have_count(0)
 
 
+FIGURES = {
+    "method": "cuda events, cache flushed",
+    "device": "cuda:0",
+    "rounds": 20,
+    "warm_up": 1,
+    "min": 0.05,
+    "median": 0.0846,
+    "low": 0.084,
+    "high": 0.0855,
+    "iqr": 0.0021,
+    "max": 0.1,
+    "quartiles": [0.0837, 0.0858],
+    "throughput": 378.25,
+    "batch": 32,
+    "dtype": "float16",
+    "memory": {"allocated": 512_000_000, "reserved": 1_200_000_000, "<b>": 54_321, "resident": 12},
+    "launch": 0.000045,
+    "graph": 0.0801,
+    "machine": {"id": "b", "cpu": "AMD EPYC 7B13", "cores": 1},
+}
+SPEED = {
+    "cell": LEFT_OF_YOLO,
+    "torch": "2.5.1",
+    "policy": "stock",
+    "ratio": 1.424,
+    "verdict": "slower",
+    "runs": 4,
+}
+
+
+def test_all_that_was_measured_of_a_forward_pass_is_told(panel_of):
+    panel = panel_of(WORKED, record={"benchmark": FIGURES, "speed": SPEED})
+    for term, value in {
+        "forward": "84.600 ms, median of 20 rounds after 1 call to warm up; interquartile range "
+        "2.100 ms; from 50.000 ms to 100.000 ms",
+        "95 % interval": "84.000 ms to 85.500 ms",
+        "quartiles": "83.700 ms to 85.800 ms",
+        "throughput": "378 inputs a second",
+        "memory": "512.0 MB in tensors · 1.20 GB taken from the device by torch · 54.3 kB <b> · "
+        "12 bytes held by the whole process",
+        "launch": "0.045 ms of the CPU to queue a call",
+        "as a CUDA graph": "80.100 ms: the work without its launches",
+        "measured by": "cuda events, cache flushed",
+        "device": "cuda:0",
+        "type": "float16",
+        "batch": "32",
+        "machine": "AMD EPYC 7B13, 1 core",
+    }.items():
+        expect(fact(part(panel, "Measured"), term)).to_have_text(value)
+    expect(panel.locator(".warnings")).to_have_count(0)
+
+
+def test_a_call_that_cannot_be_captured_is_said_not_to_be(panel_of):
+    panel = panel_of(WORKED, record={"benchmark": {**FIGURES, "graph": None, "memory": None}})
+    expect(fact(panel, "as a CUDA graph")).to_have_text("this call cannot be captured as one")
+    expect(fact(panel, "memory")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("speed", "says"),
+    [
+        (
+            {},
+            "▲ slower 1.42 times the time of torch 2.5.1 under stock: outside of the spread of "
+            "both, and seen again in 4 turns",
+        ),
+        (
+            {"verdict": "faster", "ratio": 0.7, "runs": 1},
+            "▼ faster 0.70 times the time of torch 2.5.1 under stock: outside of the spread of "
+            "both, and seen again in 1 turn",
+        ),
+        (
+            {"verdict": "unconfirmed", "runs": 0, "ratio": 12.34},
+            "◇ unconfirmed 12.3 times the time of torch 2.5.1 under stock: outside of the spread "
+            "of both, and not run again",
+        ),
+        (
+            {"verdict": "alike", "runs": 0, "ratio": 1.004},
+            "● alike 1.004 times the time of torch 2.5.1 under stock: within the spread of both",
+        ),
+        (
+            {"verdict": "alike"},
+            "● alike 1.42 times the time of torch 2.5.1 under stock: not seen again in 4 turns",
+        ),
+    ],
+    ids=["slower", "faster", "unconfirmed", "alike", "alike-again"],
+)
+def test_how_a_time_compares_is_told_as_the_run_judged_it(panel_of, speed, says):
+    panel = panel_of(WORKED, record={"speed": {**SPEED, **speed}})
+    expect(fact(panel, "compared")).to_have_text(says)
+
+
+def test_what_a_time_is_compared_with_is_one_press_away(panel_of):
+    panel = panel_of(WORKED, record={"speed": SPEED})
+    fact(panel, "compared").get_by_role("link").click()
+    expect(panel.get_by_role("heading", level=2)).to_contain_text("under stock")
+    assert state_of(panel.page)["cell"] == LEFT_OF_YOLO
+
+
+def test_a_baseline_that_is_not_in_the_run_is_named_without_a_link(panel_of):
+    panel = panel_of(WORKED, record={"speed": {**SPEED, "cell": "gone"}})
+    expect(fact(panel, "compared")).to_contain_text("of torch 2.5.1 under stock: outside")
+    expect(fact(panel, "compared").get_by_role("link")).to_have_count(0)
+
+
+def test_what_speaks_against_a_figure_is_in_sight(panel_of):
+    remarks = ["the output holds values that are not finite", HOSTILE]
+    machine = {"id": "b", "cpu": HOSTILE, "cores": 2}
+    figures = {**FIGURES, "remarks": remarks, "machine": machine}
+    panel = panel_of(WORKED, record={"benchmark": figures})
+    items = part(panel, "Measured").get_by_role("list", name="Remarks").locator("li")
+    expect(items.first).to_have_text("! the output holds values that are not finite")
+    expect(items.last).to_contain_text("</script><script>document.title='owned'</script>")
+    expect(fact(panel, "machine")).to_contain_text(r"</script>\u202egnp.exe\u0000, 2 cores")
+    assert panel.page.title() != "owned"
+
+
+def loads(panel):
+    """Return the cells of the table of loads, row by row."""
+    rows = part(panel, "Loading").locator("tbody tr").all()
+    return [row.locator("th, td").all_text_contents() for row in rows]
+
+
+def test_a_load_is_told_beside_a_plain_one_and_a_mapped_one(panel_of):
+    panel = panel_of(WORKED, record={"loading": synthetic_matrix.loading()})
+    heads = part(panel, "Loading").locator("thead th")
+    expect(heads).to_have_text(["median, 95 % interval", "compared", "most memory"])
+    span = ", 10.3 ms to 10.6 ms"
+    assert loads(panel) == [
+        ["plain torch.load", f"10.4 ms{span}", "", "13.1 MB, 2.02 \u00d7 the file"],
+        ["under patched", f"15.6 ms{span}", "1.50 \u00d7 plain", "19.5 MB, 3.00 \u00d7 the file"],
+        ["mapped, mmap=True", f"2.6 ms{span}", "0.25 \u00d7 plain", "0.7 MB, 0.10 \u00d7 the file"],
+    ]
+    told = part(panel, "Loading")
+    expect(fact(told, "file")).to_have_text("6.5 MB")
+    expect(fact(told, "measured by")).to_have_text("perf_counter, 1 thread, file cached")
+    expect(fact(told, "machine")).to_have_text("AMD EPYC 7B13, 2 cores")
+
+
+def test_why_a_load_is_missing_is_said(panel_of):
+    plain = {**synthetic_matrix.loading()["plain"], "memory": None}
+    remarks = ["mmap: the file is of the old format", HOSTILE]
+    record = synthetic_matrix.loading(plain=plain, mmap=None, policy=None, remarks=remarks)
+    panel = panel_of(WORKED, record={"loading": record})
+    assert [row[1:] for row in loads(panel)] == [
+        ["10.4 ms, 10.3 ms to 10.6 ms", "", "not known"],
+        ["not done", "", ""],
+        ["not done", "", ""],
+    ]
+    items = part(panel, "Loading").get_by_role("list", name="Remarks").locator("li")
+    expect(items.first).to_have_text("! mmap: the file is of the old format")
+    expect(items.last).to_contain_text("</script>")
+    assert panel.page.title() != "owned"
+
+
+def test_a_check_of_which_no_load_was_timed_has_no_such_part(panel_of):
+    expect(part(panel_of(WORKED), "Measured")).to_be_visible()
+    expect(part(panel_of(WORKED), "Loading")).to_have_count(0)
+
+
 def test_times_of_another_method_are_not_compared(panel_of):
     baseline = {"cell": LEFT_OF_YOLO, "policy": "stock", "median": None}
     panel = panel_of(WORKED, baseline=baseline)
@@ -468,6 +628,9 @@ def test_the_raw_record_is_made_when_it_is_opened(panel_of):
     assert raw.locator("pre").count() == 0
     raw.locator("summary").click()
     assert json.loads(raw.locator("pre").text_content())["policy"] == "stock"
+    expect(raw).to_contain_text(
+        "Figures are rounded, and those of loads fewer: matrix.json has them all."
+    )
 
 
 def test_output_of_a_process_that_died_is_shown(panel_of):

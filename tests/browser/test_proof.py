@@ -81,14 +81,14 @@ def violations(page, *, colours):
 # panel has tests of its own with axe, beside its other ones.
 @pytest.mark.parametrize(
     ("source", "scheme", "viewport"),
-    [("synthetic", "light", DESK), ("synthetic", "dark", PHONE), ("real", "light", PHONE)],
-    ids=["synthetic-light-desk", "synthetic-dark-phone", "real-light-phone"],
+    [("measured", "light", DESK), ("measured", "dark", PHONE), ("real", "light", PHONE)],
+    ids=["measured-light-desk", "measured-dark-phone", "real-light-phone"],
 )
 def test_axe_finds_nothing_in_any_sheet_with_everything_unfolded(page_of, source, scheme, viewport):
     page = page_of(source, "speed", color_scheme=scheme, viewport=viewport)
     expect(page.locator("#plots figure").first).to_be_visible()
     page.evaluate(UNFOLDED)
-    assert violations(page, colours=source == "synthetic") == ""
+    assert violations(page, colours=source == "measured") == ""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

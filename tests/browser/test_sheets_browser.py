@@ -11,7 +11,7 @@ expect = pytest.importorskip("playwright.sync_api", reason="playwright is not in
 
 SHEETS = (
     *("changes", "causes", "claims", "retire"),
-    *("gpus", "checkpoints", "speed", "reading"),
+    *("gpus", "checkpoints", "speed", "loading", "reading"),
 )
 CLIPBOARD = {"permissions": ["clipboard-read", "clipboard-write"]}
 PHONE = {"viewport": {"width": 360, "height": 740}}
@@ -59,7 +59,7 @@ def test_a_plot_is_of_one_library_version_and_checkpoint_across_the_torch_builds
     expect(plots(page)).to_have_count(2)
     first = plots(page).first
     expect(first.locator("figcaption")).to_have_text(
-        "ultralytics 8.2.64 ultralytics/yolov8n pytest-benchmark, perf_counter cpu"
+        "ultralytics 8.2.64 ultralytics/yolov8n pytest-benchmark, perf_counter, cpu"
     )
     expect(first.locator("a.point")).to_have_count(7)
     expect(first.locator(".axes")).to_have_text(
@@ -131,6 +131,74 @@ def test_a_point_tells_its_figures_and_leads_to_its_check(page_of):
     point.click()
     expect(page.locator("#panel")).to_be_visible()
     expect(page.locator("#panel")).to_contain_text("rvc/hubert-base")
+
+
+def test_a_compared_point_has_a_shape_of_its_own_and_tells_ratio_verdict_and_interval(page_of):
+    page = page_of("measured", "sheet=speed&library=ultralytics&version=8.3.162&text=yolov8n")
+    expect(plots(page)).to_have_count(1)
+    points = plots(page).locator("a.point")
+    shapes = [point.locator(".dot").get_attribute("d") for point in points.all()]
+    assert shapes[0] == shapes[1], "the baseline, and what is alike"
+    assert shapes[2] == shapes[3], "slower"
+    assert len(set(shapes)) == 4
+    points.nth(2).focus()
+    expect(plots(page).locator(".says")).to_have_text(
+        "torch 2.8.0, loaded under stock: 42.3 ms (95 % interval 42.1 to 42.7), interquartile "
+        "range 1.1 ms; slower: 1.42 times torch 2.5.1; ultralytics 8.3.162, Python 3.12"
+    )
+    page.keyboard.press("ArrowRight")
+    expect(plots(page).locator(".says")).to_contain_text("slower: 1.31 times torch 2.5.1;")
+    expect(page.locator("#plots .legend")).to_have_text(
+        "Points: ▲ slower▼ faster◇ unconfirmed● alike or not compared"
+    )
+
+
+def test_where_nothing_was_compared_there_is_no_legend(page_of):
+    page = page_of(at="speed")
+    expect(plots(page).first).to_be_visible()
+    expect(page.locator("#plots .legend")).to_have_count(0)
+
+
+def test_times_of_two_machines_are_never_in_one_plot(page_of):
+    matrix = synthetic_matrix.measured(synthetic_matrix.matrix())
+    for cell in matrix["cells"]:
+        for check in cell["checks"]:
+            if check["benchmark"] and cell["torch"] == "2.8.0":
+                check["benchmark"]["machine"] = {"id": "b", "cpu": "another", "cores": 4}
+    page = page_of(matrix, "sheet=speed&library=ultralytics&version=8.2.64&text=yolov8n")
+    ways = plots(page).locator("figcaption .quiet")
+    way = "pytest-benchmark, perf_counter, cpu, machine"
+    expect(ways).to_have_text([f"{way} 1", f"{way} 2"])
+    expect(plots(page).nth(1).locator("a.point")).to_have_count(1)
+
+
+def test_what_is_slower_is_seen_at_once_and_leads_to_its_check(page_of):
+    page = page_of("measured", "speed")
+    first = page.locator("#speed .said li").first
+    expect(first).to_be_in_viewport()
+    expect(first).to_contain_text("▲ slower ultralytics 8.3.162, ultralytics/yolov8n: on torch")
+    first.get_by_role("link").click()
+    expect(page.get_by_role("dialog")).to_contain_text("1.42 times the time of torch 2.5.1")
+    expect(page.locator("#speed")).to_be_visible()
+
+
+def test_a_load_leads_to_its_check(page_of):
+    page = page_of("measured", "loading")
+    page.get_by_role("link", name="ultralytics/yolov8n").click()
+    panel = page.get_by_role("dialog")
+    expect(panel.get_by_role("heading", name="Loading")).to_be_visible()
+
+
+@pytest.mark.parametrize("sheet", ["speed", "loading"])
+def test_a_phone_scrolls_nothing_that_was_measured_sideways(page_of, sheet):
+    page = page_of("measured", sheet, **PHONE)
+    for summary in page.locator(f"#{sheet} summary:visible").all():
+        summary.click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.locator(f"#{sheet} a[href*='cell=']:visible").first.click()
+    inside = page.get_by_role("dialog").locator(".inside")
+    expect(inside).to_be_visible()
+    assert inside.evaluate("each => each.scrollWidth <= each.clientWidth")
 
 
 def test_arrows_go_from_point_to_point(page_of):

@@ -192,3 +192,15 @@ def test_a_random_positional_convolution_is_far_from_negligible_on_the_replica(a
 def test_a_use_that_is_not_known_is_told():
     with pytest.raises(UnknownNameError, match=r"'maskng' is not a known use.*mean 'masking'"):
         Fairseq().use("maskng", HUBERT, None, "cpu")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_batch_gives_each_wave_what_one_alone_gets(adapter, dtype):
+    model = adapter.load(HUBERT, HUBERT.replica.path)
+    run = adapter.forward(HUBERT, model, "cpu", batch=3, dtype=dtype)
+    with torch.inference_mode():
+        found = run()
+    assert (len(found), found.dtype) == (3, getattr(torch, dtype))
+    expected = features(adapter, HUBERT)
+    assert drift(found[:1].float(), expected) < (1e-5 if dtype == "float32" else 0.1)
+    assert {each.dtype for each in model.parameters()} == {torch.float32}

@@ -207,3 +207,10 @@ def test_a_loader_that_does_not_fit_its_lightning_is_not_blamed_on_the_file(
 def test_a_refusal_by_torch_stays_what_it_is(library, save):
     with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
         library.load(EMBEDDING, save(a_checkpoint(extra=SimpleNamespace())))
+
+
+def test_a_batch_of_waves_in_another_type_of_numbers_leaves_the_model_its_own(library):
+    model = Net()
+    run = library.forward(EMBEDDING, model, "cpu", batch=3, dtype="float16")
+    assert (run().shape, run().dtype) == ((3, 32000), torch.float16)
+    assert model.linear.weight.dtype is torch.float32

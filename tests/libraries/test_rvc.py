@@ -12,6 +12,7 @@ import torch
 
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import MismatchError
+from pytest_torchcompat.libraries.inputs import NotOfferedError
 from pytest_torchcompat.libraries.rvc import FRAMES, WINDOW, Rvc
 
 pytestmark = pytest.mark.filterwarnings("ignore:You are using `torch.load`:FutureWarning")
@@ -176,3 +177,36 @@ def test_the_working_directory_comes_back_after_a_load_that_failed(library, save
     with pytest.raises(MismatchError):
         library.load(catalogue().get("rvc/uvr5-hp2"), saved(voice()))
     assert Path.cwd() == before
+
+
+def test_a_batch_of_voices_in_another_type_of_numbers(library, saved):
+    model = library.load(VOICE, saved({"model": voice()}))
+    run = library.forward(VOICE, model, "cpu", batch=3, dtype="bfloat16")
+    assert run().shape == (3, FRAMES, 1)
+    assert model.weight.dtype is torch.float32
+
+
+def test_scores_and_masks_have_their_batch_as_well(library, saved):
+    judge = Judge(use_spectral_norm=False)
+    run = library.forward(catalogue().get("rvc/f0d40k-v2"), judge, "cpu", batch=3, dtype="float16")
+    assert (run().shape, run().dtype) == ((15,), torch.float16)
+    run = library.forward(catalogue().get("rvc/uvr5-hp2"), Separator(), "cpu", batch=3)
+    assert run().shape == (3, 2, 5, WINDOW)
+
+
+def test_half_a_pitch_estimator_is_told_that_it_is_one_and_the_whole_one_is_not(library, tmp_path):
+    row = catalogue().get("rvc/rmvpe")
+    model = library.load(row, tmp_path / "rmvpe.pt")
+    run = library.forward(row, model, "cpu", batch=2, dtype="float16")
+    assert run().shape == (2, 32000)
+    assert model.is_half is False
+
+
+def test_the_pitch_estimator_knows_no_brain_floats(library, tmp_path):
+    row = catalogue().get("rvc/rmvpe")
+    model = library.load(row, tmp_path / "rmvpe.pt")
+    with pytest.raises(NotOfferedError) as raised:
+        library.forward(row, model, "cpu", dtype="bfloat16")
+    assert str(raised.value).startswith(
+        "RVC's pitch estimator has no forward pass with dtype='bfloat16'. Leave that out, "
+    )

@@ -12,6 +12,7 @@ import torch
 
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import UnknownNameError
+from pytest_torchcompat.libraries.inputs import NotOfferedError
 from pytest_torchcompat.libraries.torchaudio import FIELDS, LEGACY_NAMES, TONE, Torchaudio
 
 LEGACY, WAV, RESAMPLE = (
@@ -163,3 +164,22 @@ def test_a_torchcodec_that_finds_no_ffmpeg_is_not_blamed_on_the_file(torchaudio,
 def test_a_use_that_is_not_known_is_told(torchaudio):
     with pytest.raises(UnknownNameError, match=r"'inof' is not a known use.*mean 'info'"):
         Torchaudio().use("inof", WAV, PATH, "cpu")
+
+
+def test_a_batch_of_waveforms_is_resampled_in_another_type_of_numbers(torchaudio):
+    library = Torchaudio()
+    model = library.load(RESAMPLE, PATH)
+    run = library.forward(RESAMPLE, model, "cpu", batch=3, dtype="bfloat16")
+    assert (run().shape, run().dtype) == ((3, 8000), torch.bfloat16)
+    assert model.dtype is torch.float32
+
+
+def test_a_file_is_read_in_no_other_size(torchaudio):
+    library = Torchaudio()
+    with pytest.raises(NotOfferedError) as raised:
+        library.forward(WAV, PATH, "cpu", batch=2)
+    assert str(raised.value) == (
+        "torchaudio/wav, which reads a file, has no forward pass with batch=2 and dtype='float32'."
+        " Leave that out, or time a call of your own: torchcompat_forward(call=...) with the same"
+        " words."
+    )

@@ -71,3 +71,8 @@ def test_the_first_tensor_of_the_head_is_the_output_however_deep_it_lies(library
     run = library.forward(ROW, model, "cpu")
     assert torch.equal(run(), run())
     assert run().shape == IMAGE[:1]
+
+
+def test_a_batch_of_images_in_another_type_of_numbers(library, model):
+    run = library.forward(ROW, model, "cpu", batch=3, dtype="bfloat16")
+    assert (run().shape, run().dtype) == ((3,), torch.bfloat16)

@@ -275,6 +275,72 @@ def answered(matrix: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+MACHINE = {"id": "3f2a9c0d1e4b", "cpu": "AMD EPYC 7B13", "cores": 2}
+COMPARED = {
+    "2.6.0": ("alike", 1.004, 0),
+    "2.8.0": ("slower", 1.42, 4),
+    "2.11.0": ("slower", 1.31, 6),
+    "2.13.0": ("unconfirmed", 1.2, 0),
+    "2.15.0": ("faster", 0.7, 4),
+}
+
+
+def measured(matrix: dict[str, Any]) -> dict[str, Any]:
+    """Return a matrix with all that is measured: loads, and forward times that are compared."""
+    for cell in matrix["cells"]:
+        for check in cell["checks"]:
+            if check["benchmark"]:
+                check["benchmark"] = {**check["benchmark"], **_precisely()}
+                check["loading"] = loading()
+                check["speed"] = _speed(cell) if check["policy"] == "stock" else None
+    return matrix
+
+
+def _precisely() -> dict[str, Any]:
+    return {
+        "low": 0.0421,
+        "high": 0.0427,
+        "quartiles": [0.0418, 0.0429],
+        "warm_up": 4,
+        "memory": {"resident": 478_500_000},
+        "remarks": [],
+        "machine": MACHINE,
+    }
+
+
+def loading(**fields: Any) -> dict[str, Any]:
+    """Return what a load takes; keyword arguments replace its keys."""
+    plain = {
+        "rounds": 12,
+        "min": 0.0101,
+        "median": 0.0104,
+        "low": 0.0103,
+        "high": 0.0106,
+        "quartiles": [0.0102, 0.0107],
+        "iqr": 0.0005,
+        "max": 0.0119,
+        "memory": 13_100_000,
+    }
+    return {
+        "method": "perf_counter, 1 thread, file cached",
+        "bytes": 6_500_000,
+        "policy": {**plain, "median": 0.0156, "memory": 19_500_000},
+        "plain": plain,
+        "mmap": {**plain, "median": 0.0026, "memory": 650_000},
+        "remarks": [],
+        "machine": MACHINE,
+        **fields,
+    }
+
+
+def _speed(cell: dict[str, Any]) -> dict[str, Any] | None:
+    if cell["version"] != "8.3.162" or cell["torch"] not in COMPARED:
+        return None
+    verdict, ratio, runs = COMPARED[cell["torch"]]
+    base = {"cell": "py3.12-torch2.5.1-ultralytics8.3.162", "torch": "2.5.1", "policy": "stock"}
+    return {**base, "ratio": ratio, "verdict": verdict, "runs": runs}
+
+
 def stack(said: str, outcome: Outcome) -> dict[str, Any]:
     """Return a stack as matrix.json holds it."""
     works = outcome is Outcome.PASS

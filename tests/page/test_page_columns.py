@@ -9,14 +9,25 @@ from matrix.page.table import Table
 
 def rows(columns, count):
     """Read columns as the page's script does."""
+    values = {name: values_of(column) for name, column in columns.items()}
     return [
         {
-            name: column["values"][column["rows"][row]]
+            name: values[name][column["rows"][row]]
             for name, column in columns.items()
             if column["rows"][row] >= 0
         }
         for row in range(count)
     ]
+
+
+def values_of(column):
+    if "values" in column:
+        return column["values"]
+    found = []
+    for shape in column["shapes"]:
+        parts = {name: values_of(held) for name, held in shape.items()}
+        found += [dict(zip(parts, row)) for row in zip(*parts.values())]
+    return found
 
 
 def test_a_value_is_kept_once_and_rows_name_it_by_number():
@@ -33,6 +44,31 @@ def test_what_a_row_is_without_is_not_what_is_empty():
 def test_values_that_are_equal_and_not_the_same_stay_apart():
     held = [{"a": 1}, {"a": True}, {"a": 1.0}, {"a": "1"}, {"a": [1]}, {"a": [True]}, {"a": None}]
     assert repr(rows(columns(held), len(held))) == repr(held)
+
+
+def test_objects_with_the_same_names_are_kept_by_name():
+    held = [{"a": {"x": number, "y": {"z": str(number)}}} for number in range(9)]
+    found = columns(held)["a"]
+    assert found["shapes"] == [
+        {
+            "x": {"values": [*range(9)]},
+            "y": {"shapes": [{"z": {"values": [str(number) for number in range(9)]}}]},
+        }
+    ]
+    assert rows({"a": found}, 9) == held
+
+
+def test_objects_of_several_shapes_come_back_in_their_order():
+    held = [{"a": {"x": number} if number < 30 else {"y": [], "x": {}}} for number in range(31)]
+    held += [{"a": {"x": None, "z": number}} for number in range(20)]
+    found = columns(held)
+    assert len(found["a"]["shapes"]) == 3
+    assert repr(rows(found, len(held))) == repr(held)
+
+
+def test_objects_of_which_no_two_are_alike_stay_as_they_are():
+    held = [{"a": {str(number): number}} for number in range(20)]
+    assert columns(held)["a"]["values"] == [each["a"] for each in held]
 
 
 def test_columns_stand_in_the_order_in_which_the_rows_have_them():

@@ -13,6 +13,8 @@ from matrix.diff import diff
 from matrix.page.payload import CHECKS_IN_A_BLOCK, Payload, allowing, packed
 from matrix.page.table import Table
 
+SLOWER = "py3.12-torch2.8.0-ultralytics8.3.162"
+
 
 def payload(matrix, changes=None, trends=()):
     return Payload(matrix, Table(matrix), changes, trends)
@@ -68,7 +70,48 @@ def test_a_forward_time_has_the_way_that_it_was_taken(matrix):
     index = payload(matrix).index()
     check = columns(index, index["checks"]["cell"].index(7))
     assert (check["median"], check["iqr"]) == (0.0423, 0.0011)
-    assert check["method"] == "pytest-benchmark, perf_counter cpu"
+    assert index["ways"][check["way"]] == "pytest-benchmark, perf_counter, cpu"
+    assert (check["interval"], check["speed"]) == (None, None)
+
+
+def test_a_compared_time_has_its_interval_its_verdict_and_the_baseline_s_torch(matrix):
+    index = payload(synthetic_matrix.measured(matrix)).index()
+    ids = [cell["id"] for cell in index["cells"]]
+    slower = columns(index, index["checks"]["cell"].index(ids.index(SLOWER)))
+    assert (slower["interval"], slower["speed"]) == ([5, 9], [1.42, 0, "2.5.1"])
+    assert index["speeds"][0] == {"word": "slower", "glyph": "▲"}
+    assert len(index["ways"]) == 1
+
+
+def test_ways_that_read_alike_are_two(matrix):
+    for cell, (method, device) in zip(matrix["cells"][7:9], [("a, b", "c"), ("a", "b, c")]):
+        each = next(check for check in cell["checks"] if check["benchmark"])
+        each["benchmark"] = {**each["benchmark"], "method": method, "device": device}
+    index = payload(matrix).index()
+    assert index["ways"].count("a, b, c") == 2
+
+
+def test_a_verdict_that_nobody_knows_is_no_claim(matrix):
+    synthetic_matrix.measured(matrix)
+    for check in (check for cell in matrix["cells"] for check in cell["checks"]):
+        check["speed"] = check["speed"] and {**check["speed"], "verdict": "much slower"}
+    assert set(payload(matrix).index()["checks"]["speed"]) == {None}
+
+
+def test_the_details_have_the_figures_of_a_load_that_are_shown_and_no_more_digits(matrix):
+    synthetic_matrix.measured(matrix)
+    check = matrix["cells"][7]["checks"][0]
+    check["benchmark"] |= {"median": 0.042345678, "memory": {"resident": 478_567_890}}
+    check["loading"] |= {"plain": {**check["loading"]["plain"], "median": 0.010456789}}
+    there = payload(matrix).details(0)["cells"][matrix["cells"][7]["id"]]["checks"][0]["record"]
+    assert there["benchmark"] == {
+        **check["benchmark"],
+        "median": 0.042346,
+        "memory": {"resident": 478_570_000},
+    }
+    kept = {"median": 0.01046, "low": 0.0103, "high": 0.0106, "memory": 13_100_000}
+    assert there["loading"]["plain"] == kept
+    assert there["loading"]["bytes"] == 6_500_000
 
 
 def test_a_check_of_a_cell_that_never_ran_has_the_cells_verdict_and_reason(matrix):
@@ -146,9 +189,20 @@ def test_a_baseline_is_the_check_that_the_parity_names_with_its_time(matrix):
     assert one["baseline"] == baseline
 
 
-def test_times_taken_in_two_ways_are_never_compared(matrix):
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"device": "cuda:0"},
+        {"method": "cuda events"},
+        {"dtype": "float16"},
+        {"batch": 8},
+        {"machine": {"id": "another", "cpu": "", "cores": 1}},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_times_taken_in_two_ways_are_never_compared(matrix, other):
     timed = matrix["cells"][7]["checks"][0]["benchmark"]
-    matrix["cells"][7]["checks"][0]["benchmark"] = {**timed, "device": "cuda:0"}
+    matrix["cells"][7]["checks"][0]["benchmark"] = {**timed, **other}
     one = detail(
         matrix,
         "py3.12-torch2.8.0-ultralytics8.1.0",

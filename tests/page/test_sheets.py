@@ -14,9 +14,11 @@ from parsed_page import ParsedPage
 from matrix import checkpoints
 from matrix.diff import diff
 from matrix.page import links, sheets
+from matrix.page.loading import loading
 from matrix.page.render import _environment
 from matrix.page.sheets import Sheets
 from matrix.page.speed import in_milliseconds
+from matrix.page.text import times
 from matrix.page.view import POLICIES, View
 from pytest_torchcompat.checkpoints.catalogue import (
     Checkpoint,
@@ -27,7 +29,10 @@ from pytest_torchcompat.checkpoints.catalogue import (
 )
 from pytest_torchcompat.outcome import Outcome
 
-NAMES = ("changes", "causes", "claims", "retire", "gpus", "checkpoints", "speed", "reading")
+NAMES = (
+    *("changes", "causes", "claims", "retire", "gpus", "checkpoints"),
+    *("speed", "loading", "reading"),
+)
 HOSTILE = "</script><img src=x onerror=alert(1)>\u202eabc\x00"
 FIRST = "py3.12-torch2.6.0-ultralytics8.1.0"
 
@@ -171,7 +176,20 @@ def _hostile(matrix):
             "speed",
             "How long a forward pass takes on each torch build: the median of several rounds, of a",
         ),
-        ("speed", "Median milliseconds of a forward pass. An empty place was not timed."),
+        (
+            "speed",
+            "A time is compared with that of the lowest torch that was timed by the same method, on"
+            " the same device and machine, with the same type and batch. It is called slower or"
+            " faster where it is outside of the spread of both, and was so again when both were run"
+            " in turn.",
+        ),
+        (
+            "speed",
+            "Median milliseconds of a forward pass, and how many times (\u00d7) the baseline's it"
+            " is: with no word both are alike, with no \u00d7 they were not compared. An empty"
+            " place was not timed.",
+        ),
+        ("loading", "No load was timed in this run."),
         (
             "reading",
             "Each cell is an environment of its own: a Python, a torch build and a library",
@@ -514,10 +532,250 @@ def test_times_stand_in_a_row_across_the_torch_builds(matrix):
 def test_two_ways_of_timing_are_two_rows(matrix):
     cell = matrix["cells"][7]
     cell["checks"][1]["benchmark"] = {**cell["checks"][1]["benchmark"], "device": "cuda"}
-    rows = [row for row in Sheets(matrix).speed.rows if row.versions == ("8.1.0",)]
-    assert {row.device for row in rows} == {"cpu", "cuda"}
-    (other,) = (row for row in rows if row.device == "cuda")
-    assert other.medians == ("42.3", "", "", "", "", "", "")
+    rows = [row for row in Sheets(matrix).speed.rows if row.version == "ultralytics 8.1.0"]
+    (other,) = (row for row in rows if row.way == "pytest-benchmark, perf_counter, cuda")
+    assert [each and each.median for each in other.figures] == ["42.3", *[None] * 6]
+    assert {row.way for row in rows} == {other.way, "pytest-benchmark, perf_counter, cpu"}
+
+
+@pytest.fixture
+def measured(matrix):
+    """Return a run whose forward times were compared, and whose loads were timed."""
+    return synthetic_matrix.measured(matrix)
+
+
+NEWEST = "ultralytics 8.3.162, ultralytics/yolov8n"
+COMPARED = "py3.12-torch{}-ultralytics8.3.162"
+
+
+def speed_of(matrix, torch, checkpoint="ultralytics/yolov8n"):
+    """Return the check of the newest version that was compared."""
+    (cell,) = (cell for cell in matrix["cells"] if cell["id"] == COMPARED.format(torch))
+    return next(check for check in cell["checks"] if check["checkpoint"] == checkpoint)
+
+
+def only(matrix, *verdicts):
+    """Return a run in which nothing has another verdict than these."""
+    for check in (check for cell in matrix["cells"] for check in cell["checks"]):
+        if check["speed"] and check["speed"]["verdict"] not in verdicts:
+            check["speed"] = None
+    return matrix
+
+
+def test_what_is_confirmed_stands_on_top_the_slower_first(measured):
+    found = said("speed", measured)
+    slower = f"{NEWEST} : on torch 2.8.0 and 2.11.0 it takes 1.31 to 1.42 times the time of torch"
+    faster = f"{NEWEST} : on torch 2.15.0 it takes 0.70 times the time of torch 2.5.1, seen again"
+    assert f"▲ slower {slower} 2.5.1, seen again in 4 to 6 turns." in found
+    assert f"▼ faster {faster} in 4 turns." in found
+    assert (
+        "2 comparisons are unconfirmed: outside of the spread of both times, and not run again."
+        in found
+    )
+    assert "2 comparisons are alike: within the spread of both times, or not seen again." in found
+    assert found.index("slower ultralytics") < found.index("faster ultralytics")
+    assert found.index("slower ultralytics") < found.index("How long a forward pass")
+    assert "No forward pass is confirmed" not in found
+
+
+def test_what_is_confirmed_leads_to_the_check_that_is_furthest_off(measured):
+    first = next(href for href in hrefs("speed", measured) if href)
+    assert parse_qs(first.lstrip("#")) == {
+        "sheet": ["speed"],
+        "cell": [COMPARED.format("2.8.0")],
+        "checkpoint": ["ultralytics/yolov8n"],
+        "use": ["forward"],
+        "check": ["stock"],
+    }
+
+
+def test_what_is_slower_by_most_comes_first(measured):
+    speed_of(measured, "2.8.0", "ultralytics/yolo11n")["speed"]["ratio"] = 3.14159
+    names = [each.name for each in Sheets(measured).speed.said]
+    assert names[:2] == ["ultralytics 8.3.162, ultralytics/yolo11n", NEWEST]
+
+
+def test_many_builds_are_counted_and_one_turn_is_one(measured):
+    for torch in ("2.6.0", "2.8.0", "2.11.0"):
+        speed = speed_of(measured, torch)["speed"]
+        speed |= {"verdict": "slower", "ratio": 1.5, "runs": 1}
+    says = (
+        f"{NEWEST} : on 3 torch builds from 2.6.0 to 2.11.0 it takes 1.50 times the time of torch"
+    )
+    assert f"{says} 2.5.1, seen again in 1 turn." in said("speed", measured)
+
+
+def test_a_run_in_which_nothing_is_slower_says_so_plainly(measured):
+    found = said("speed", only(measured, "alike", "unconfirmed"))
+    assert "No forward pass is confirmed to be slower on a newer torch." in found
+    assert "slower ultralytics" not in found
+
+
+def test_where_nothing_was_compared_nothing_is_claimed(matrix):
+    found = said("speed", matrix)
+    assert "No two times of this run were compared: none is called slower or faster." in found
+    assert "\u00d71" not in found
+    assert "is confirmed" not in found
+
+
+def test_older_runs_without_the_new_keys_are_shown_as_they_are(matrix):
+    for check in (check for cell in matrix["cells"] for check in cell["checks"]):
+        del check["speed"], check["loading"]
+    assert "fairseq 0.12.2 rvc/hubert-base pytest-benchmark" in said("speed", matrix)
+    assert "No load was timed in this run." in said("loading", matrix)
+
+
+def test_more_that_is_slower_than_anybody_reads_is_counted():
+    matrix = synthetic_matrix.measured(grown(14))
+    for cell in matrix["cells"]:
+        base = {"cell": "x", "torch": "2.5.1", "policy": "stock", "ratio": 2, "runs": 4}
+        cell["checks"][0]["speed"] = {**base, "verdict": "slower"}
+    found = Sheets(matrix).speed
+    assert len(found.said) == 12
+    assert found.rest == ("2 more are slower: see the table.",)
+
+
+def test_an_experiment_is_never_called_slower(measured):
+    for check in (check for cell in measured["cells"] for check in cell["checks"]):
+        check["experiment"] = bool(check["speed"])
+    assert Sheets(measured).speed.said == ()
+
+
+def test_beside_each_time_stands_what_it_is_of_the_baseline(measured):
+    found = said("speed", measured)
+    name = NEWEST.replace(",", "")
+    row = found[found.index(f"{name} pytest-benchmark") :].replace("\u00d7", "x")
+    assert row.startswith(
+        f"{name} pytest-benchmark, perf_counter, cpu 42.3 baseline 42.3 x1.004 42.3 x1.42 ▲ slower"
+        " 42.3 x1.31 ▲ slower 42.3 x1.20 ◇ unconfirmed 42.3 x0.70 ▼ faster"
+    )
+
+
+def test_what_was_timed_on_has_its_name_and_several_have_numbers(measured):
+    assert "Machine: AMD EPYC 7B13, 2 cores." in said("speed", measured)
+    other = {"id": "b", "cpu": "AMD EPYC 7B13", "cores": 2}
+    nameless = {"id": "c", "cpu": "", "cores": 1}
+    for torch, machine in {"2.8.0": other, "2.13.0": nameless, "2.15.0": None}.items():
+        benchmark = speed_of(measured, torch)["benchmark"]
+        benchmark["machine"] = machine
+    found = said("speed", measured)
+    kinds = (
+        "Machines 1 and 2: AMD EPYC 7B13, 2 cores; Machine 3: a processor without a name, 1 core"
+    )
+    assert f"{kinds}." in found
+    rows = [
+        row
+        for row in Sheets(measured).speed.rows
+        if (row.version, row.about) == ("ultralytics 8.3.162", "ultralytics/yolov8n")
+    ]
+    ways = [row.way.removeprefix("pytest-benchmark, perf_counter, cpu, ") for row in rows]
+    assert ways == ["machine 1", "machine 2", "machine 3", "an unknown machine"]
+
+
+def test_more_kinds_of_machines_than_anybody_reads_are_counted(measured):
+    timed = [check for cell in measured["cells"] for check in cell["checks"] if check["benchmark"]]
+    for number, check in enumerate(timed[:14]):
+        check["benchmark"]["machine"] = {"id": f"m{number}", "cpu": f"cpu {number}", "cores": 2}
+    assert "; and 3 more kinds of machine." in said("speed", measured)
+
+
+@pytest.mark.parametrize(
+    ("fields", "way"),
+    [
+        ({"dtype": "float16"}, "float16"),
+        ({"dtype": "float32", "batch": 1}, ""),
+        ({"batch": 8, "dtype": "bfloat16"}, "bfloat16, batch 8"),
+    ],
+)
+def test_types_and_batches_are_rows_of_their_own(measured, fields, way):
+    speed_of(measured, "2.8.0")["benchmark"] |= fields
+    rows = [row for row in Sheets(measured).speed.rows if row.about == "ultralytics/yolov8n"]
+    ways = [row.way for row in rows if row.version == "ultralytics 8.3.162"]
+    assert ways == [
+        ", ".join(("pytest-benchmark, perf_counter, cpu", *[way] * bool(each)))
+        for each in ((), way)[: 1 + bool(way)]
+    ]
+
+
+def test_of_several_ways_a_sentence_names_its_own(measured):
+    speed_of(measured, "2.8.0")["benchmark"] |= {"dtype": "float16"}
+    assert f"{NEWEST} (pytest-benchmark, perf_counter, cpu, float16) : on torch 2.8.0 it" in said(
+        "speed", measured
+    )
+
+
+@pytest.mark.parametrize(
+    ("ratio", "words"),
+    [
+        (1.424, "1.42"),
+        (1.004, "1.004"),
+        (1, "1.00"),
+        (0.0123, "0.012"),
+        (12.34, "12.3"),
+        (250.4, "250"),
+    ],
+)
+def test_a_ratio_has_as_many_digits_as_tell_something(ratio, words):
+    assert times(ratio) == words
+
+
+# Loading.
+
+
+def test_a_load_is_told_beside_a_plain_one_of_the_newest_torch(measured):
+    found = said("loading", measured)
+    for sentence in (
+        "What torch.load alone takes for a file, to the CPU and with the file in the page cache, on"
+        " the newest torch where that was timed.",
+        "Plain is torch.load with nothing of ours around it and weights_only=False , mapped the"
+        " same with mmap=True .",
+        "The details of a check have its intervals, and why one is missing.",
+        "Median milliseconds of a plain load, and how many times (\u00d7) as long each other took."
+        " Below, how much more memory than before the first of them held at its most. By"
+        " perf_counter, 1 thread, file cached. Machine: AMD EPYC 7B13, 2 cores.",
+        "ultralytics/yolov8n torch 2.16.0.dev20261119, ultralytics 8.2.64 6.5 MB 10.4 13.1 MB"
+        " \u00d71.50 19.5 MB \u00d71.50 19.5 MB \u00d71.50 19.5 MB ⊘ refused \u00d70.25 0.7 MB",
+        "rvc/hubert-base torch 2.15.0, fairseq 0.12.2 6.5 MB",
+    ):
+        assert sentence in found
+
+
+def test_the_loads_of_a_checkpoint_lead_to_one_of_its_checks(measured):
+    first = next(href for href in hrefs("loading", measured) if href)
+    assert parse_qs(first.lstrip("#"))["cell"] == ["py3.10-torch2.15.0-fairseq0.12.2"]
+    assert parse_qs(first.lstrip("#"))["sheet"] == ["loading"]
+
+
+def test_a_load_that_was_not_done_is_an_empty_place(measured):
+    for check in (check for cell in measured["cells"] for check in cell["checks"]):
+        if check["loading"]:
+            short = {"plain": None, "mmap": None, "remarks": ["nobody trusts it"]}
+            check["loading"] |= short
+            check["loading"]["policy"] |= {"memory": None}
+    (row,) = (r for r in Sheets(measured).loading.rows if r.checkpoint == "ultralytics/yolov8n")
+    assert (row.plain, row.memory) == ("", "")
+    assert [(cost.ratio, cost.memory, cost.outcome) for cost in row.costs] == [
+        *[("", "", "")] * 3,
+        ("", "", "refused"),
+        ("", "", ""),
+    ]
+
+
+def test_loads_of_several_machines_name_theirs(measured):
+    for check in measured["cells"][19]["checks"]:
+        if check["loading"]:
+            check["loading"] |= {"machine": {"id": "b", "cpu": "another", "cores": 4}}
+    found = Sheets(measured).loading
+    assert found.machines == "Machine 1: AMD EPYC 7B13, 2 cores; Machine 2: another, 4 cores."
+    assert all(", machine 1" in row.where or ", machine 2" in row.where for row in found.rows)
+
+
+def test_more_checkpoints_than_anybody_reads_are_counted(measured, monkeypatch):
+    monkeypatch.setattr(sheets, "loading", lambda table: loading(table, 2))
+    assert "3 more rows: the rest is in matrix.json." in said("loading", measured)
+
+
+# Speed, where there is a script, and its bounds.
 
 
 def test_there_is_a_place_for_plots_where_there_is_a_script(matrix):

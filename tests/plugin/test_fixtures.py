@@ -200,6 +200,9 @@ def test_a_forward_pass_is_timed_and_recorded(own, monkeypatch, arguments, table
     assert record["benchmark"]["device"] in ("cpu", "cuda")
     assert record["benchmark"]["rounds"] > 2
     assert ("test_speed" in result.stdout.str() and "Median" in result.stdout.str()) is table
+    result.stdout.re_match_lines(
+        [r"    forward, batch 1, float32, on cpu: \S+ [mun]?s \(.* to .*\); perf_counter, 1 thread"]
+    )
 
 
 def test_a_second_forward_pass_in_one_test_is_timed_as_well(own, monkeypatch):

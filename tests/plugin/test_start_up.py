@@ -11,6 +11,7 @@ PROGRAM = """
 import sys, pytest
 code = pytest.main(sys.argv[1:] + ["-q", "-p", "no:cacheprovider"])
 heavy = {"torch", "huggingface_hub", "numpy", "multiprocessing.context", "tomllib", "tomli"}
+heavy |= {"filelock"}
 heavy |= {"pytest_torchcompat.checkpoints.catalogue", "pytest_torchcompat.checkpoints.project"}
 heavy &= set(sys.modules)
 sys.exit(f"exit {int(code)}, imported {sorted(heavy)}")

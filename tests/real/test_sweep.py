@@ -209,7 +209,7 @@ def test_loads_are_timed_under_each_policy_that_loads_and_beside_it_plain_and_ma
     verdicts, newest, checkpoint
 ):
     for record in verdicts(checkpoint, newest).values():
-        if record.outcome.works:
+        if record.outcome.works and record.policy != "stock":
             loading = record.loading
             assert loading["remarks"] == []
             assert min(loading[way]["median"] for way in ("policy", "plain", "mmap")) > 0

@@ -85,6 +85,16 @@ def test_a_call_slower_than_the_time_there_is_gets_the_fewest_rounds():
     assert len(sampled(timer, Effort(precision=0.0, least=3, seconds=1.0), timer.clock)) == 3
 
 
+def test_thousands_of_rounds_are_asked_for_in_a_few_turns():
+    timer = Known(0.01, 0.02)
+    turns = []
+    take = timer.take
+    timer.take = lambda rounds: turns.append(rounds) or take(rounds)
+    sampled(timer, Effort(precision=-1, seconds=1e9, most=5_000), timer.clock)
+    assert sum(turns) == 5_000
+    assert len(turns) < 25  # after each all times are sorted, which no round may pay for
+
+
 def test_there_is_an_end_to_rounds_that_take_no_time():
     timer = Known(*[0.0, 1e-9] * 5_000)
     assert len(sampled(timer, Effort(precision=-1, most=1_000), timer.clock)) == 1_000
@@ -119,6 +129,7 @@ def test_a_summary_says_how_many_rounds_and_what_they_took():
         "median": 0.25,
         "low": 0.1,
         "high": 0.4,
+        "quartiles": [pytest.approx(0.125), pytest.approx(0.375)],
         "max": 0.4,
         "iqr": pytest.approx(0.25),
     }

@@ -8,6 +8,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from fake_device import Queue  # noqa: E402
+
 from pytest_torchcompat.timing import Effort, measure  # noqa: E402
 from pytest_torchcompat.timing.device import Cuda, Events, graph_of  # noqa: E402
 from pytest_torchcompat.timing.measuring import remarks, tensors  # noqa: E402
@@ -17,68 +19,85 @@ on_a_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on t
 QUICK = Effort(seconds=0.05)
 
 
-class Queue:
-    """
-    A device with a queue: the CPU goes on at once, and the work is done later.
-
-    Queueing takes the CPU a microsecond; both clocks are in seconds.
-    """
-
-    LAUNCH = 1e-6
-
-    def __init__(self):
-        self.cpu = self.done = 0.0
-        self.flushed = 0
-
-    def work(self, seconds):
-        """Queue work of so many seconds."""
-        self.cpu += self.LAUNCH
-        self.done = max(self.done, self.cpu) + seconds
-
-    def event(self):
-        return _Event(self)
-
-    def flush(self):
-        self.flushed += 1
-        self.work(1e-4)
-
-    def synchronise(self):
-        self.cpu = max(self.cpu, self.done)
-
-
-class _Event:
-    def __init__(self, queue):
-        self.queue, self.at = queue, None
-
-    def record(self):
-        self.at = max(self.queue.done, self.queue.cpu)
-
-    def elapsed_time(self, later):
-        return (later.at - self.at) * 1000
-
-
 def test_a_call_that_returns_before_its_work_is_done_is_not_under_reported():
     device = Queue()
-    timer = Events(lambda: device.work(0.05), device, lambda: device.cpu)
+    timer = Events(lambda: device.work(0.05), device, device.clock)
     assert timer.take(3) == pytest.approx([0.05] * 3)
 
 
 def test_a_clock_of_the_cpu_around_the_same_call_would_have_told_its_launch():
     device = Queue()
-    timer = WallClock(lambda: device.work(0.05), clock=lambda: device.cpu)
+    timer = WallClock(lambda: device.work(0.05), clock=device.clock)
     assert timer.take(3) == pytest.approx([Queue.LAUNCH] * 3)
 
 
 def test_what_queueing_takes_is_told_apart_from_the_work():
     device = Queue()
-    timer = Events(lambda: device.work(0.05), device, lambda: device.cpu)
+    timer = Events(lambda: device.work(0.05), device, device.clock)
     timer.take(2)
     assert timer.launches == pytest.approx([Queue.LAUNCH] * 2)
 
 
+def test_a_call_that_waits_for_its_work_takes_as_long_by_either_clock():
+    def call(device):
+        device.work(0.05)
+        device.synchronise()
+
+    by_events, by_wall = Queue(), Queue()
+    events = Events(lambda: call(by_events), by_events, by_events.clock).take(3)
+    wall = WallClock(lambda: call(by_wall), clock=by_wall.clock).take(3)
+    assert wall == pytest.approx([0.05 + Queue.LAUNCH] * 3)
+    # The flush is queued work too, and a launch that is made beside it takes no time of its own.
+    assert events == pytest.approx([0.05] * 3)
+
+
+def test_what_the_device_rests_between_two_rounds_is_of_none():
+    device = Queue()
+    timer = Events(lambda: device.work(0.05), device, device.clock)
+    times = timer.take(1)
+    device.cpu += 3600
+    assert times + timer.take(1) == pytest.approx([0.05] * 2)
+
+
+def test_what_the_device_waits_for_within_a_call_is_of_the_call():
+    device = Queue(launch=0.01)
+
+    def call():
+        for _ in range(4):
+            device.work(1e-5)
+
+    timer = Events(call, device, device.clock)
+    # It waits for the launch of each of the four, the flush being done long before the first.
+    assert timer.take(2) == pytest.approx([4 * 0.01 + 1e-5 - Queue.FLUSH] * 2)
+    assert timer.launches == pytest.approx([0.04] * 2)
+
+
+def test_a_model_whose_layers_take_known_times_takes_their_sum():
+    device = Queue()
+
+    class Layer(torch.nn.Module):
+        def __init__(self, seconds):
+            super().__init__()
+            self.seconds = seconds
+
+        def forward(self, x):
+            device.work(self.seconds)
+            return x
+
+    model, x = torch.nn.Sequential(*map(Layer, (0.01, 0.02, 0.03))), torch.ones(1)
+    assert Events(lambda: model(x), device, device.clock).take(5) == pytest.approx([0.06] * 5)
+
+
+def test_a_round_reads_the_clock_twice_and_calls_once():
+    seen = []
+    timer = WallClock(lambda: seen.append("call"), clock=lambda: seen.append("clock") or 0.0)
+    timer.take(3)
+    assert seen == ["clock", "call", "clock"] * 3
+
+
 def test_the_cache_is_emptied_before_each_round():
     device = Queue()
-    Events(lambda: device.work(0.001), device, lambda: device.cpu).take(100)
+    Events(lambda: device.work(0.001), device, device.clock).take(100)
     assert device.flushed == 100
 
 

@@ -1,6 +1,6 @@
 /** Reading what the page carries, compressed, when it is asked for. */
 
-/** @import {CellDetails, CheckDetails, Columns, Details, Index} from "./types.d.ts" */
+/** @import {CellDetails, CheckDetails, Column, Columns, Details, Index} from "./types.d.ts" */
 
 /** @type {Map<string, Promise<any>>} */
 const blocks = new Map();
@@ -38,11 +38,12 @@ export async function details(cell) {
  * @returns {CellDetails | null}
  */
 function cellIn({ cells, ofCells, records, ofChecks }, id) {
-  const row = cells.id?.rows.indexOf(cells.id.values.indexOf(id)) ?? -1;
+  const row = cells.id?.rows.indexOf(valuesOf(cells.id).indexOf(id)) ?? -1;
   if (row < 0) {
     return null;
   }
-  const counts = ofCells.checks.rows.map((number) => ofCells.checks.values[number]);
+  const { rows } = ofCells.checks;
+  const counts = rows.map((number) => valuesOf(ofCells.checks)[number]);
   const first = counts.slice(0, row).reduce((sum, count) => sum + count, 0);
   const checks = Array.from({ length: counts[row] }, (_, n) => {
     const record = rowAt(records, first + n);
@@ -59,7 +60,24 @@ function cellIn({ cells, ofCells, records, ofChecks }, id) {
  */
 function rowAt(columns, row) {
   const there = Object.entries(columns).filter(([, { rows }]) => rows[row] >= 0);
-  return Object.fromEntries(there.map(([name, { values, rows }]) => [name, values[rows[row]]]));
+  return Object.fromEntries(
+    there.map(([name, column]) => [name, valuesOf(column)[column.rows[row]]]),
+  );
+}
+
+/**
+ * Return the values of a column; objects are put together when one is first asked for.
+ * @param {Pick<Column, "values" | "shapes">} column
+ * @returns {any[]}
+ */
+function valuesOf(column) {
+  column.values ??= (column.shapes ?? []).flatMap((shape) => {
+    const parts = Object.entries(shape).map(([name, held]) => ({ name, all: valuesOf(held) }));
+    return parts[0].all.map((_, row) =>
+      Object.fromEntries(parts.map(({ name, all }) => [name, all[row]])),
+    );
+  });
+  return column.values;
 }
 
 /**

@@ -17,6 +17,7 @@ import { insteadPart } from "./panel_instead.js";
 import { diagnosisPart, factList, historyPart, longText, nameList } from "./panel_parts.js";
 import { outcomeMark, panelPart, rawRecord, reproducePart } from "./panel_parts.js";
 import { asNumbers, asText, asTexts } from "./panel_reading.js";
+import { loadingPart } from "./panel_speed.js";
 import { href } from "./state.js";
 
 // What says nothing about the combination, and so contradicts nothing.
@@ -44,6 +45,7 @@ export function checkView(opened) {
     namesPart("Allowed by the library itself", record.allowed_by_library),
     namesPart("Call sites whose weights_only=False was overridden", record.overridden),
     figuresPart(opened),
+    loadingPart(record),
     filePart(opened),
     historyPart(details.history),
     outputPart(record),

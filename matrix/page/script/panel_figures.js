@@ -4,10 +4,11 @@
 /** @import {Opened} from "./panel_check.js" */
 /** @import {Read} from "./panel_reading.js" */
 
-import { counted, h } from "./dom.js";
+import { h } from "./dom.js";
 import { stagesInWords } from "./panel_environment.js";
 import { factList, panelPart } from "./panel_parts.js";
 import { asNumber, asRead, asText, asTexts } from "./panel_reading.js";
+import { forwardFacts, warnings } from "./panel_speed.js";
 import { href } from "./state.js";
 import { driftInWords, figure, inMilliseconds, ratio } from "./words.js";
 
@@ -17,36 +18,18 @@ import { driftInWords, figure, inMilliseconds, ratio } from "./words.js";
  */
 export function figuresPart(opened) {
   const { record } = opened.details;
-  const timed = asRead(record.benchmark);
   return panelPart(
     "Measured",
+    warnings(asRead(record.benchmark)?.remarks),
     factList([
       ["got as far as", asText(record.stage)],
       ["shims", asTexts(record.shims).join(", ")],
       ["drift", driftOf(opened)],
-      ["forward", timed ? forwardTime(timed) : ""],
-      ["compared", ratioOf(opened)],
-      ["measured by", asText(timed?.method)],
-      ["device", asText(timed?.device) || asText(record.device)],
+      ...forwardFacts(opened, ratioOf(opened)),
       ["time by stage", stagesInWords(record.seconds)],
       ["output", outputInWords(asRead(record.fingerprint))],
     ]),
   );
-}
-
-/** @param {Read} timed */
-function forwardTime(timed) {
-  const rounds = asNumber(timed.rounds);
-  const of = rounds === null ? "" : ` of ${counted(rounds, "round")}`;
-  return `${inMilliseconds(asNumber(timed.median))}, median${of}${spread(timed)}`;
-}
-
-/** @param {Read} timed */
-function spread(timed) {
-  const [iqr, least, most] = [timed.iqr, timed.min, timed.max].map(asNumber);
-  const middle = iqr === null ? "" : `; interquartile range ${inMilliseconds(iqr)}`;
-  const known = least !== null && most !== null;
-  return middle + (known ? `; from ${inMilliseconds(least)} to ${inMilliseconds(most)}` : "");
 }
 
 /**

@@ -224,7 +224,11 @@ function place(where) {
  * @param {unknown} data
  */
 export function rawRecord(data) {
-  return folded("The raw record", () => longText(JSON.stringify(data, null, 2), "The raw record"));
+  const rounded = "Figures are rounded, and those of loads fewer: matrix.json has them all.";
+  return folded("The raw record", () => {
+    const text = longText(JSON.stringify(data, null, 2), "The raw record");
+    return h("div", null, h("p", { class: "quiet" }, rounded), text);
+  });
 }
 
 /**

@@ -5,7 +5,7 @@
 
 import { counted, fill, h } from "./dom.js";
 import { plotsOf } from "./plots_data.js";
-import { plotFigure } from "./plots_draw.js";
+import { plotFigure, plotLegend } from "./plots_draw.js";
 import { href, listen, read } from "./state.js";
 
 const PLOTS_AT_ONCE = 60;
@@ -46,7 +46,7 @@ function drawPlots(place, index, state) {
   const all = plotsOf(index, state);
   const figures = h("div", { class: "plots" });
   const says = all.length ? `${counted(all.length, "plot")}.` : "Nothing was timed here.";
-  fill(place, libraryChoice(index, state), h("p", { role: "status" }, says), figures);
+  fill(place, libraryChoice(index, state), h("p", { role: "status" }, says), plotLegend(index, all), figures);
   showMore(place, figures, index, all);
 }
 

@@ -10,13 +10,15 @@ import { find } from "./match.js";
  * @property {number} torch Its column.
  * @property {number} median Milliseconds.
  * @property {number} iqr Milliseconds.
+ * @property {[number, number] | null} interval Milliseconds.
+ * @property {{ratio: number, word: string, torch: string} | null} speed
  */
 
 /**
  * @typedef {object} Plot
  * @property {number} cell The leftmost cell of its row.
  * @property {number} subject
- * @property {string} method
+ * @property {number} way
  * @property {Point[]} points By torch, from left to right.
  */
 
@@ -30,7 +32,7 @@ import { find } from "./match.js";
  * @returns {Plot[]}
  */
 export function plotsOf(index, state) {
-  const { cell, subject, median, iqr, method } = index.checks;
+  const { cell, subject, median, way } = index.checks;
   const { hits } = find(index, state);
   /** @type {Map<string, Plot>} */
   const found = new Map();
@@ -40,19 +42,35 @@ export function plotsOf(index, state) {
       continue;
     }
     const first = leftmost(index, cell[check]);
-    const key = JSON.stringify([first, subject[check], method[check]]);
+    const key = JSON.stringify([first, subject[check], way[check]]);
     const plot = found.get(key) ?? {
-      ...{ cell: first, subject: subject[check], method: method[check] },
+      ...{ cell: first, subject: subject[check], way: way[check] },
       points: [],
     };
     found.set(key, plot);
-    const { torch } = index.cells[cell[check]];
-    keepFirst(index, plot.points, { check, torch, median: value * 1000, iqr: (iqr[check] ?? 0) * 1000 });
+    keepFirst(index, plot.points, pointOf(index, check, value));
   }
   for (const { points } of found.values()) {
     points.sort((one, other) => one.torch - other.torch);
   }
   return [...found.values()];
+}
+
+/**
+ * @param {Index} index
+ * @param {number} check
+ * @param {number} median Seconds.
+ * @returns {Point}
+ */
+function pointOf({ cells, checks, speeds }, check, median) {
+  const { torch } = cells[checks.cell[check]];
+  const [below, above] = checks.interval[check] ?? [];
+  const [ratio, verdict, base] = checks.speed[check] ?? [];
+  return {
+    ...{ check, torch, median: median * 1000, iqr: (checks.iqr[check] ?? 0) * 1000 },
+    interval: below === undefined || above === undefined ? null : [median * (1000 - below), median * (1000 + above)],
+    speed: ratio && base ? { ratio, word: speeds[verdict ?? 0].word, torch: base } : null,
+  };
 }
 
 /**

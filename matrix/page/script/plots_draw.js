@@ -6,7 +6,7 @@
 
 import { h, shown } from "./dom.js";
 import { href } from "./state.js";
-import { figure } from "./words.js";
+import { figure, timesInWords } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const SIZE = { width: 320, height: 170 };
@@ -14,6 +14,12 @@ const INSIDE = { left: 46, right: 308, top: 10, bottom: 136 };
 const REACH = 12; // of a finger, around a point
 const LABELS = 8; // that fit below a plot
 const DOT = "M-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z";
+// As the glyphs of these words: a shape each, as colour never stands alone.
+const SHAPES = new Map([
+  ["slower", "M0-6L6 5H-6z"],
+  ["faster", "M0 6L-6-5H6z"],
+  ["unconfirmed", "M0-6L5 0L0 6L-5 0z"],
+]);
 
 /** @typedef {{x: (torch: number) => number, y: (value: number) => number, most: number}} Scale */
 
@@ -32,7 +38,7 @@ export function plotFigure(index, plot) {
     plotAxes(index, scale),
     plotLine(index, plot, scale),
   );
-  const caption = h("figcaption", null, h("b", null, title.name), ` ${title.about} `, h("span", { class: "quiet" }, plot.method));
+  const caption = h("figcaption", null, h("b", null, title.name), ` ${title.about} `, h("span", { class: "quiet" }, index.ways[plot.way]));
   return lively(h("figure", { class: "plot" }, caption, picture, says), says);
 }
 
@@ -48,7 +54,7 @@ function plotTitle(index, plot) {
   const { checkpoint, use } = index.subjects[plot.subject];
   const name = `${library} ${first === last ? first : `${first} … ${last}`}${beside && ` beside ${beside}`}`;
   const about = use === "forward" ? checkpoint : `${checkpoint} · ${use}`;
-  return { name, about, plain: `${name}, ${about}, ${plot.method}` };
+  return { name, about, plain: `${name}, ${about}, ${index.ways[plot.way]}` };
 }
 
 /**
@@ -131,16 +137,17 @@ function plotPoint(index, plot, point, { x, y }) {
   const { checkpoint, use } = index.subjects[plot.subject];
   const policy = index.policies[index.checks.policy[point.check]];
   const says = pointInWords(index, policy, point);
+  const word = point.speed?.word ?? "";
   const [across, up] = [x(point.torch), y(point.median)];
   const bar = `M${across} ${y(point.median - point.iqr / 2)}V${y(point.median + point.iqr / 2)}`;
   const box = { x: across - REACH, y: up - REACH, width: 2 * REACH, height: 2 * REACH };
   return svg(
     "a",
-    { href: href({ cell: cell.id, checkpoint, use, check: policy }), "aria-label": says, class: "point" },
+    { href: href({ cell: cell.id, checkpoint, use, check: policy }), "aria-label": says, class: `point ${word}` },
     svg("title", {}, says),
     svg("rect", { ...box, class: "reach" }),
     svg("path", { class: "spread", d: bar }),
-    svg("path", { class: "dot", d: DOT, transform: `translate(${across} ${up})` }),
+    svg("path", { class: "dot", d: SHAPES.get(word) ?? DOT, transform: `translate(${across} ${up})` }),
   );
 }
 
@@ -151,8 +158,31 @@ function plotPoint(index, plot, point, { x, y }) {
  */
 function pointInWords(index, policy, point) {
   const cell = index.cells[index.checks.cell[point.check]];
-  const time = `${figure(point.median, 3)} ms, interquartile range ${figure(point.iqr, 2)} ms`;
-  return `torch ${index.torch[point.torch]}, loaded under ${policy}: ${time}; ${cell.library} ${cell.version}, Python ${cell.python}`;
+  const time = `${figure(point.median, 3)} ms${intervalInWords(point)}, interquartile range ${figure(point.iqr, 2)} ms`;
+  const { speed } = point;
+  const than = speed ? `; ${speed.word}: ${timesInWords(speed.ratio)} times torch ${speed.torch}` : "";
+  return `torch ${index.torch[point.torch]}, loaded under ${policy}: ${time}${than}; ${cell.library} ${cell.version}, Python ${cell.python}`;
+}
+
+/** @param {Point} point */
+function intervalInWords({ interval }) {
+  return interval ? ` (95 % interval ${figure(interval[0], 3)} to ${figure(interval[1], 3)})` : "";
+}
+
+/**
+ * Return what the shapes of the points mean, as far as the plots have them.
+ * @param {Index} index
+ * @param {Plot[]} plots
+ */
+export function plotLegend(index, plots) {
+  const there = new Set(plots.flatMap(({ points }) => points.map(({ speed }) => speed?.word)));
+  const known = index.speeds.filter(({ word }) => there.has(word));
+  const marks = known.map(({ word, glyph }) => {
+    const shape = h("span", { class: "glyph", "aria-hidden": "true" }, glyph);
+    const also = word === "alike" ? " or not compared" : "";
+    return h("span", { class: `mark ${word}` }, shape, ` ${word}${also}`);
+  });
+  return marks.length ? h("p", { class: "legend" }, "Points: ", ...marks) : null;
 }
 
 /**

@@ -20,6 +20,10 @@ export interface Index {
   causes: { id: string; cause: string }[];
   /** What was said, the first 300 characters of each, control characters replaced. */
   texts: string[];
+  /** In which ways forward passes were timed: `perf_counter, 1 thread, cpu`. */
+  ways: string[];
+  /** What a comparison of two times can say. */
+  speeds: { word: string; glyph: string }[];
   cells: IndexCell[];
   checks: Checks;
   gpus: Gpus;
@@ -90,8 +94,12 @@ export interface Checks {
   median: (number | null)[];
   /** Interquartile range of the same, or null. */
   iqr: (number | null)[];
-  /** How it was timed, `perf_counter cpu`: only the same are compared. Empty where it was not. */
-  method: string[];
+  /** Where the median is, at 95 % confidence: so far below and above it, in thousandths; or null. */
+  interval: ([below: number, above: number] | null)[];
+  /** Number in `ways`: only the same are compared. -1 where it was not timed. */
+  way: number[];
+  /** The ratio to the baseline's time, a number in `speeds`, and the baseline's torch; or null. */
+  speed: ([ratio: number, verdict: number, torch: string] | null)[];
   /** How many globals the file names beyond what torch allows. */
   globals: number[];
   /** Shims that it took. */
@@ -105,8 +113,16 @@ export interface Gpus {
   builds: { archs: string[]; fits: string[] | null }[];
 }
 
-/** Rows kept by column: its values, each once, and the number of that which each row has, or -1. */
-export type Columns = Record<string, { values: any[]; rows: number[] }>;
+/**
+ * Values of rows, each once, and the number of that which each row has, or -1. Objects may stand in
+ * shapes, one after the other: what those of the same names have under each.
+ */
+export interface Column {
+  values?: any[];
+  shapes?: Record<string, Pick<Column, "values" | "shapes">>[];
+  rows: number[];
+}
+export type Columns = Record<string, Column>;
 
 /** One compressed block: everything about some cells, read when one of them is opened. */
 export interface Details {

@@ -49,8 +49,36 @@ export function figure(value, digits) {
  * @param {number} theirs
  */
 export function ratio(ours, theirs) {
-  const times = ours / theirs;
-  return times < 100 ? times.toFixed(2) : times.toFixed(0);
+  return timesInWords(ours / theirs);
+}
+
+/**
+ * Write such a figure: `1.42`, `1.004` where two digits would hide what differs, `120`.
+ * @param {number} times
+ */
+export function timesInWords(times) {
+  if (times >= 9.95) {
+    return times.toFixed(times < 99.5 ? 1 : 0);
+  }
+  if (times < 0.1) {
+    return figure(times, 2);
+  }
+  const near = times !== 1 && Math.abs(times - 1) < 0.02;
+  return times.toFixed(near ? 3 : 2);
+}
+
+/**
+ * Write a number of bytes: `612 bytes`, `54.3 kB`, `6.5 MB`, `1.20 GB`.
+ * @param {number} count
+ */
+export function bytesInWords(count) {
+  if (count < 1000) {
+    return `${count} bytes`;
+  }
+  if (count < 1e5) {
+    return `${(count / 1e3).toFixed(1)} kB`;
+  }
+  return count < 1e9 ? `${(count / 1e6).toFixed(1)} MB` : `${(count / 1e9).toFixed(2)} GB`;
 }
 
 /**
