@@ -15,7 +15,7 @@ class Queue:
 
     def __init__(self, launch=LAUNCH):
         self.cpu = self.done = 0.0
-        self.launch, self.flushed = launch, 0
+        self.launch, self.flushed, self.own = launch, 0, 0
 
     def clock(self):
         """Return the time of the CPU."""

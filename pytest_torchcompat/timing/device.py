@@ -17,7 +17,13 @@ _CACHE = 256 * 2**20  # bytes that are written between rounds where the device d
 
 
 class Device(Protocol):
-    """What is asked of a GPU; a stand-in has a clock that a test moves."""
+    """
+    What is asked of a GPU; a stand-in has a clock that a test moves.
+
+    ``own`` are the bytes of it that timing takes for itself.
+    """
+
+    own: int
 
     def event(self) -> Any:
         """Return an event that can be recorded and asked for the milliseconds until another."""
@@ -37,7 +43,8 @@ class Cuda:
 
         self._name = name
         size = getattr(torch.cuda.get_device_properties(name), "L2_cache_size", 0)
-        self._scratch: Any = torch.empty(max(2 * size, _CACHE), dtype=torch.int8, device=name)
+        self.own = max(2 * size, _CACHE)
+        self._scratch: Any = torch.empty(self.own, dtype=torch.int8, device=name)
 
     def event(self) -> Any:
         """Return a CUDA event with its time."""
@@ -80,6 +87,11 @@ class Events:
         self.last: Any = None
 
     @property
+    def own(self) -> int:
+        """How many bytes of the device are not the call's."""
+        return self._device.own
+
+    @property
     def calls(self) -> int:
         """How many calls returned."""
         return len(self.launches)
@@ -105,6 +117,7 @@ class Events:
         self._device.synchronise()
         for start, end in pairs:
             self._device.flush()
+            self.last = None  # a call that returns has nobody who keeps what the last one gave
             start.record()
             before = self._clock()
             self.last = self._run()

@@ -45,7 +45,7 @@ def _figures(
     timer: Measuring = (
         Events(run, Cuda(device)) if device.startswith("cuda") else WallClock(run, threads)
     )
-    with told(timer), memory.peak(device, held):
+    with told(timer), memory.peak(device, held, timer.own):
         timer.take(1)
         first = [each.detach().clone() for each in tensors(timer.last)]
         warm_up = 1 + warmed(timer, effort)

@@ -17,16 +17,16 @@ _KIB = 1024
 
 
 @contextlib.contextmanager
-def peak(device: str, found: dict[str, int]) -> Iterator[None]:
+def peak(device: str, found: dict[str, int], but: int = 0) -> Iterator[None]:
     """
     Write into ``found`` the most bytes that were held at once during a block.
 
     On a GPU ``allocated`` are those of tensors and ``reserved`` those that the allocator took from
-    the device; on the CPU ``resident`` are those of the whole process. Where the system does not
-    say, nothing is written.
+    the device, both without the ``but`` bytes that are the timer's own; on the CPU ``resident`` are
+    those of the whole process. Where the system does not say, nothing is written.
     """
     if device.startswith("cuda"):
-        with _of_device(device, found):
+        with _of_device(device, found, but):
             yield
         return
     marked = _mark()
@@ -52,13 +52,13 @@ def growth(found: dict[str, int]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _of_device(device: str, found: dict[str, int]) -> Iterator[None]:
+def _of_device(device: str, found: dict[str, int], but: int) -> Iterator[None]:
     import torch
 
     torch.cuda.reset_peak_memory_stats(device)
     yield
-    found["allocated"] = torch.cuda.max_memory_allocated(device)
-    found["reserved"] = torch.cuda.max_memory_reserved(device)
+    found["allocated"] = torch.cuda.max_memory_allocated(device) - but
+    found["reserved"] = torch.cuda.max_memory_reserved(device) - but
 
 
 def _mark() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 
 import pytest
 
@@ -10,7 +11,7 @@ torch = pytest.importorskip("torch")
 
 from fake_device import Queue  # noqa: E402
 
-from pytest_torchcompat.timing import Effort, measure  # noqa: E402
+from pytest_torchcompat.timing import Effort, measure, memory  # noqa: E402
 from pytest_torchcompat.timing.device import Cuda, Events, graph_of  # noqa: E402
 from pytest_torchcompat.timing.measuring import remarks, tensors  # noqa: E402
 from pytest_torchcompat.timing.wall_clock import WallClock  # noqa: E402
@@ -214,3 +215,32 @@ def test_on_a_gpu_what_waits_for_the_device_has_no_graph():
     with pytest.raises(RuntimeError):
         graph_of(lambda: x.sum().item(), "cuda")
     assert Cuda("cuda").event().elapsed_time
+
+
+@pytest.mark.parametrize("kind", ["wall clock", "events"])
+def test_what_a_call_gave_is_gone_before_the_next_begins(kind):
+    class Output:
+        pass
+
+    kept = []
+
+    def run():
+        assert not kept or kept[-1]() is None
+        output = Output()
+        kept.append(weakref.ref(output))
+        return output
+
+    timer = WallClock(run) if kind == "wall clock" else Events(run, Queue())
+    timer.take(3)
+    assert len(kept) == 3
+    assert timer.last is kept[-1]()
+
+
+def test_the_memory_of_a_gpu_is_without_what_timing_takes_of_it(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 1_300)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda _: 2_256)
+    found = {}
+    with memory.peak("cuda", found, but=256):
+        pass
+    assert found == {"allocated": 1_044, "reserved": 2_000}
