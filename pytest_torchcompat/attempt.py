@@ -78,6 +78,8 @@ def prepare(library: Library, names: tuple[str, ...]) -> None:
     try:
         _Imports.shims.enter_context(shim.held(names))
         library.import_()
+        with contextlib.suppress(ImportError):
+            import filelock  # noqa: F401 - each fork that times a load would import it anew
     except BaseException as error:  # noqa: BLE001 - an import that fails is a finding
         _Imports.error = error
     _Imports.seconds = time.perf_counter() - start
