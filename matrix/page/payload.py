@@ -22,7 +22,8 @@ from matrix.page.columns import Pool, by_column
 from matrix.page.speed import VERDICTS, comparison, machines_of
 from matrix.page.table import GLYPHS, Check, Table, has_run, subject_of
 from matrix.page.text import inert
-from matrix.page.timed import Machines, way_of
+from matrix.page.timed import Machines
+from matrix.speed.ways import way_of
 from pytest_torchcompat.allowlist_code import code_for
 from pytest_torchcompat.errors import TorchcompatError
 from pytest_torchcompat.outcome import MEANINGS, Outcome

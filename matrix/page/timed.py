@@ -8,20 +8,10 @@ from typing import Any, NamedTuple
 
 from matrix.page.table import Check, Set, Subject, Table, subject_of
 from matrix.page.text import counted
+from matrix.speed.ways import BATCH, DTYPE, Way, way_of
 from pytest_torchcompat.record import FORWARD
 
 NAMED = 12  # kinds of machines
-_DTYPE, _BATCH = "float32", 1  # where a benchmark does not say
-
-
-class Way(NamedTuple):
-    """What two figures have in common that compare; ``machine`` is an id, empty if not known."""
-
-    method: str
-    device: str
-    dtype: str
-    batch: int
-    machine: str
 
 
 class Point(NamedTuple):
@@ -56,17 +46,6 @@ class Timed:
         """How the checkpoint is called, with its use where that is another than a forward pass."""
         use = f" · {self.subject.use}" if self.subject.use != FORWARD else ""
         return f"{self.subject.checkpoint}{use}"
-
-
-def way_of(benchmark: Mapping[str, Any]) -> Way:
-    """Return in which way a benchmark was taken."""
-    return Way(
-        benchmark.get("method") or "",
-        benchmark.get("device") or "",
-        benchmark.get("dtype") or _DTYPE,
-        benchmark.get("batch") or _BATCH,
-        (benchmark.get("machine") or {}).get("id", ""),
-    )
 
 
 def timed(table: Table) -> Iterator[Timed]:
@@ -132,8 +111,8 @@ class Machines:
 
     def words(self, way: Way) -> str:
         """Return a way in words, without what goes without saying."""
-        dtype = way.dtype if way.dtype != _DTYPE else ""
-        batch = f"batch {way.batch}" if way.batch != _BATCH else ""
+        dtype = way.dtype if way.dtype != DTYPE else ""
+        batch = f"batch {way.batch}" if way.batch != BATCH else ""
         parts = (way.method, way.device, dtype, batch, self.name(way.machine))
         return ", ".join(filter(None, parts))
 

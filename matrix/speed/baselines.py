@@ -11,6 +11,7 @@ from packaging.version import Version
 
 from matrix.cell_files import CellFiles, paired_libraries, subject
 from matrix.speed import judging
+from matrix.speed.ways import way_of
 from pytest_torchcompat.record import FORWARD, Record
 
 Identity = tuple[str, str, str]
@@ -63,7 +64,7 @@ def _rows(found: Sequence[CellFiles], compared: Compared) -> list[list[_Timed]]:
         records = {record.identity: record for record in compared[files.cell.id]}
         for record in (records[each.identity] for each in files.by_policy()):
             if _is_timed(record):
-                key = (*subject(files.cell, record, paired), *way(record.benchmark or {}))
+                key = (*subject(files.cell, record, paired), *way_of(record.benchmark or {}))
                 rows.setdefault(key, []).append(_Timed(files, record, record.benchmark or {}))
     return list(rows.values())
 
@@ -76,13 +77,6 @@ def _is_timed(record: Record) -> bool:
     known = [each for each in (median, *quartiles) if isinstance(each, (int, float))]
     finite = len(known) == 3 and all(math.isfinite(each) for each in known)  # noqa: PLR2004
     return finite and known[0] > 0 and bool(record.benchmark.get("machine"))
-
-
-def way(benchmark: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return how and where a figure was taken: those of two ways do not compare."""
-    machine = benchmark.get("machine") or {}
-    inputs = (benchmark.get("dtype") or "float32", benchmark.get("batch") or 1)
-    return (benchmark.get("method"), benchmark.get("device"), machine.get("id"), *inputs)
 
 
 def _speed(ours: _Timed, base: _Timed) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from typing import Any
 from matrix.environments import Environment
 from matrix.plan import Plan, PlannedCell, PlannedCheck
 from matrix.runner import Sweep
-from matrix.speed.baselines import way
 from matrix.speed.judging import UNCONFIRMED
+from matrix.speed.ways import Way, way_of
 from matrix.store import CellFolder, write_json
 from pytest_torchcompat.record import FORWARD, Record
 from pytest_torchcompat.timing.host import host
@@ -40,7 +40,7 @@ class Suspect:
     policy: str
     median: float
     ratio: float
-    way: tuple[Any, ...]
+    way: Way
     base: str
     base_policy: str
     base_median: float
@@ -67,7 +67,7 @@ def _suspect(
         if (other["checkpoint"], other["use"], other["policy"]) == wanted:
             own = (cell["id"], check["checkpoint"], check["policy"], check["benchmark"]["median"])
             theirs = (base["id"], speed["policy"], other["benchmark"]["median"])
-            return Suspect(*own, speed["ratio"], way(check["benchmark"]), *theirs)
+            return Suspect(*own, speed["ratio"], way_of(check["benchmark"]), *theirs)
     return None
 
 
@@ -183,8 +183,8 @@ def _asked(group: Iterable[Suspect]) -> dict[str, list[PlannedCheck]]:
     return {cell: list(checks.values()) for cell, checks in asked.items()}
 
 
-def _is_timed(record: Record, wanted: tuple[Any, ...]) -> bool:
-    return bool(record.benchmark) and way(record.benchmark or {}) == wanted
+def _is_timed(record: Record, wanted: Way) -> bool:
+    return bool(record.benchmark) and way_of(record.benchmark or {}) == wanted
 
 
 def _of(groups: Iterable[Iterable[Suspect]]) -> str:
