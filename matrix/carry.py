@@ -22,7 +22,7 @@ from pytest_torchcompat.record import Record
 
 FEW = 4  # distributions that a reason names
 
-_LEFT_OVER = shutil.ignore_patterns("home", ".*", "*.broken")
+_LEFT_OVER = shutil.ignore_patterns("home", "turn", ".*", "*.broken")
 
 NEVER_RAN = "no run has it"
 AGAIN = "asked for anew"

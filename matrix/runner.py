@@ -159,9 +159,9 @@ class Sweep:
     def standing(self, cell: PlannedCell) -> Iterator[Environment | NoEnvironment]:
         """Build the environment of a cell for a block in which its checks run several times."""
         disk = self.needs.of(cell) if self.needs else 0
-        with self.budget.room(disk=disk, who=cell.id):
-            environment = self.environments.create(cell)
         try:
+            with self.budget.room(disk=disk, who=cell.id):
+                environment = self.environments.create(cell)
             yield environment
         finally:
             self.environments.delete(cell)

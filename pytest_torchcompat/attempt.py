@@ -126,8 +126,20 @@ def _described(
         return {}
     # A forward pass alone is timed: of the other uses, some take seconds, and none is a benchmark.
     timed = check.timed and check.use == FORWARD
-    benchmark = measure(run, device) if timed else None
-    return {"fingerprint": fingerprint(output), "benchmark": benchmark}
+    told = _benchmark(run, device) if timed else {}
+    return {"fingerprint": fingerprint(output), **told}
+
+
+def _benchmark(run: Callable[[], Any], device: str) -> dict[str, Any]:
+    """Return the figures of a forward pass that worked, or why this machine has none."""
+    try:
+        return {"benchmark": measure(run, device)}
+    except Exception as error:
+        words = f"{type(error).__name__}: {error}"
+        fault = machine.fault(words, device) or (words if machine.ran_out(words) else None)
+        if fault is None:
+            raise
+        return {"message": f"it was not timed: {fault}"}
 
 
 @contextlib.contextmanager

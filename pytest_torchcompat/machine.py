@@ -14,10 +14,13 @@ KILLED_FIRST = "1000"  # of the kernel's scale: before everything else of this m
 SCORE = Path("/proc/self/oom_score_adj")
 COUNTERS = (Path("/proc/vmstat"),)  # "oom_kill N": what the kernel killed for want of memory
 
+# The error that was raised: others name it, as of a torch that does not have it yet.
+_RAISED = r"(?m:^(?:\w+\.)*OutOfMemoryError(?=:|$))"
 # What Python, C++, torch's allocators and the C library say where they got none.
 _WORDS = re.compile(
     r"\bMemoryError\b|std::bad_alloc|not enough memory: you tried to allocate"
-    r"|can't allocate memory|cannot allocate memory|CUDA out of memory|\bOutOfMemoryError\b",
+    r"|can't allocate memory|cannot allocate memory|CUDA out of memory"
+    rf"|{_RAISED}",
     re.IGNORECASE,
 )
 
@@ -30,10 +33,7 @@ _FULL = re.compile(
 
 
 # Of a GPU, whose limit is its own. What torch's allocator says of the sizes has changed twice.
-_GPU_FULL = re.compile(
-    r"(CUDA|HIP) out of memory|CUDA error: out of memory|\bOutOfMemoryError\b"
-    r"|CU(BLAS|DNN)_STATUS_ALLOC_FAILED"
-)
+_GPU_FULL = re.compile(rf"(CUDA|HIP) out of memory|CUDA error: out of memory|{_RAISED}")
 _MAKER = re.compile(r"(\w+) out of memory")
 _ASKED = re.compile(r"Tried to allocate ([\d.]+ \w+)")
 _CAPACITY = re.compile(
@@ -135,7 +135,7 @@ def kills(counters: tuple[Path, ...] = COUNTERS) -> int:
 
 def in_words(memory: int) -> str:
     """Return a size as people say it."""
-    for unit, size in (("GB", 2**30), ("MB", 2**20)):
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
         if memory >= size:
             return f"{memory / size:.3g} {unit}"
     return f"{memory} bytes"

@@ -373,3 +373,40 @@ def test_loading_is_measured_with_the_shims_that_the_check_needs(attempts, shims
     record = attempts(Reading()).record(read(Lent()))
     assert (record.outcome, record.shims) == (Outcome.SHIMMED, ("b",))
     assert (ways(record), record.loading["remarks"]) == (["policy", "plain", "mmap"], [])
+
+
+class Tiring(Library):
+    """A forward pass that fails when it is timed, in the words given."""
+
+    def __init__(self, words):
+        super().__init__()
+        self.words = words
+
+    def forward(self, checkpoint, model, device):
+        calls = []
+
+        def run():
+            calls.append(1)
+            if len(calls) > 3:
+                raise RuntimeError(self.words)
+            import torch
+
+            return torch.ones(2)
+
+        return run
+
+
+def test_a_machine_that_can_not_time_a_pass_takes_nothing_from_its_verdict(attempts, tmp_path):
+    pytest.importorskip("torch")
+    library = Tiring("CUDA out of memory. Tried to allocate 2.00 GiB")
+    record = attempts(library, "off").record(check(tmp_path, library=library))
+    assert (record.outcome, record.benchmark) == (Outcome.PASS, None)
+    assert record.message.startswith("it was not timed: CUDA out of memory. 2.00 GiB were asked")
+
+
+def test_a_pass_that_fails_the_fourth_time_is_a_failure(attempts, tmp_path):
+    pytest.importorskip("torch")
+    library = Tiring("no more")
+    record = attempts(library, "off").record(check(tmp_path, library=library))
+    assert (record.outcome, record.stage) == (Outcome.FAIL, Stage.FORWARD)
+    assert record.message == "no more (in call 3 of the benchmark)"

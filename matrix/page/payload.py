@@ -300,7 +300,7 @@ def _short(value: Any, form: str) -> Any:
         return {name: _short(each, form) for name, each in value.items()}
     if kind is list:
         return [_short(each, form) for each in value]
-    if kind is int and value >= _BYTES:
+    if kind is int and value >= _BYTES and form != _SHORT["fingerprint"]:
         return round(value, _DIGITS_OF_BYTES - len(str(value)))
     return value
 

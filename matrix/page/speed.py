@@ -164,7 +164,7 @@ def _rest(found: Sequence[Timed]) -> Iterator[str]:
         yield f"{some} {noun} unconfirmed: outside of the spread of both times, and not run again."
     if some := count["alike"]:
         noun = "comparison is" if some == 1 else "comparisons are"
-        yield f"{some} {noun} alike: within the spread of both times, or not seen again."
+        yield f"{some} {noun} alike: within the spread of one of the two times, or not seen again."
 
 
 def _row(each: Timed, columns: int, machines: Machines) -> Row:

@@ -57,7 +57,11 @@ def _speeds(
 
 
 def _rows(found: Sequence[CellFiles], compared: Compared) -> list[list[_Timed]]:
-    """Return what compares: timed in the same way, on one machine, with torch alone the other."""
+    """
+    Return what compares: one model of one library, timed in the same way on one machine.
+
+    With torch its packages differ, and Python too where one torch has no wheels for another's.
+    """
     rows: dict[tuple[Any, ...], list[_Timed]] = {}
     paired = paired_libraries(found)
     for files in found:
@@ -65,13 +69,22 @@ def _rows(found: Sequence[CellFiles], compared: Compared) -> list[list[_Timed]]:
         for record in (records[each.identity] for each in files.by_policy()):
             if _is_timed(record):
                 key = (*subject(files.cell, record, paired), *way_of(record.benchmark or {}))
-                rows.setdefault(key, []).append(_Timed(files, record, record.benchmark or {}))
+                row = rows.setdefault(key, [])
+                # A cell that was stopped and went on may have timed a model twice.
+                if not row or row[-1].files is not files:
+                    row.append(_Timed(files, record, record.benchmark or {}))
     return list(rows.values())
 
 
 def _is_timed(record: Record) -> bool:
-    """Whether a record has what a comparison takes; those of older runs name no machine."""
+    """
+    Whether a record has what a comparison takes, and nothing speaks against it.
+
+    Those of older runs name no machine.
+    """
     if not record.benchmark or record.experiment or record.use != FORWARD:
+        return False
+    if record.benchmark.get("remarks"):
         return False
     quartiles, median = record.benchmark.get("quartiles") or (), record.benchmark.get("median")
     known = [each for each in (median, *quartiles) if isinstance(each, (int, float))]

@@ -22,6 +22,7 @@ from matrix.runner import Sweep
 from matrix.speed.judging import UNCONFIRMED
 from matrix.speed.ways import Way, way_of
 from matrix.store import CellFolder, write_json
+from pytest_torchcompat.errors import RecordError
 from pytest_torchcompat.record import FORWARD, Record
 from pytest_torchcompat.timing.host import host
 
@@ -113,7 +114,10 @@ class Turns:
             if self.clock() >= end:
                 self.say(f"No time is left; {_of(found[done:])} unconfirmed.")
                 break
-            self._taken(group)
+            try:
+                self._taken(group)
+            except (OSError, RecordError) as error:  # the sweep is done, and its results are kept
+                self.say(f"Not confirmed: {error}")
         return True
 
     def _taken(self, group: Sequence[Suspect]) -> None:
@@ -151,6 +155,7 @@ class Turns:
         if environment is None:
             return
         files = CellFolder(self.sweep.folder.cell(cell.id).path / "turn")
+        shutil.rmtree(files.path, ignore_errors=True)  # of a sweep that was killed
         alone = dataclasses.replace(cell, checks=tuple(asked))
         ways = {each.checkpoint: each.way for each in group}
         try:

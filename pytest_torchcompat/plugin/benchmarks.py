@@ -25,7 +25,10 @@ def tell(request: pytest.FixtureRequest, figures: dict[str, Any], times: Sequenc
     if not request.config.pluginmanager.hasplugin("benchmark"):
         return
     replay, clock = replayed(times, figures["method"])
-    request.node.add_marker(pytest.mark.benchmark(timer=clock))
+    theirs = request.node.get_closest_marker("benchmark")
+    options = {**(theirs.kwargs if theirs else {}), "timer": clock}
+    # In front: of several markers pytest-benchmark reads the closest.
+    request.node.add_marker(pytest.mark.benchmark(**options), append=False)
     benchmark = request.getfixturevalue("benchmark")
     # Where it is disabled it calls once, measures nothing, and would warn of not being used.
     benchmark.pedantic(replay, rounds=len(times))

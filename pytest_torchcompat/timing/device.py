@@ -71,7 +71,8 @@ class Events:
     """
     Calls between two events of the device, without gradients.
 
-    ``launches`` are the seconds that the CPU took to queue each, ``last`` what the last returned.
+    ``launches`` are the seconds that the CPU took to queue a call while the device had nothing else
+    to do: behind a full queue it would wait for the work. ``last`` is what the last call returned.
     """
 
     method = "cuda events, cache flushed"
@@ -85,16 +86,12 @@ class Events:
         self._run, self._device, self._clock = run, device, clock
         self.launches: list[float] = []
         self.last: Any = None
+        self.calls = 0  # that returned
 
     @property
     def own(self) -> int:
         """How many bytes of the device are not the call's."""
         return self._device.own
-
-    @property
-    def calls(self) -> int:
-        """How many calls returned."""
-        return len(self.launches)
 
     def let_go(self) -> None:
         """Hold nothing of the device any more."""
@@ -115,14 +112,17 @@ class Events:
     def _queued(self, rounds: int) -> list[float]:
         pairs = [(self._device.event(), self._device.event()) for _ in range(rounds)]
         self._device.synchronise()
-        for start, end in pairs:
+        for number, (start, end) in enumerate(pairs):
             self._device.flush()
             self.last = None  # a call that returns has nobody who keeps what the last one gave
             start.record()
             before = self._clock()
             self.last = self._run()
-            self.launches.append(self._clock() - before)
+            spent = self._clock() - before
             end.record()
+            self.calls += 1
+            if not number:
+                self.launches.append(spent)
         self._device.synchronise()
         return [start.elapsed_time(end) / 1000 for start, end in pairs]
 
@@ -142,7 +142,14 @@ def graph_of(run: Callable[[], Any], name: str) -> Callable[[], Any]:
             run()
         torch.cuda.current_stream().wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, stream=side):
             run()
     replay: Callable[[], Any] = graph.replay
     return replay
+
+
+def name_of(name: str) -> str:
+    """Return what a GPU is called; numbers are given anew in each process."""
+    import torch
+
+    return str(torch.cuda.get_device_properties(name).name)

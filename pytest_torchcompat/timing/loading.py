@@ -45,7 +45,7 @@ UNRULED: dict[str, dict[str, Any]] = {
     "mmap": {"weights_only": False, "mmap": True},
 }
 # Of each file of each cell: a sweep has thousands of them, and a load's time is told, not judged.
-EFFORT = Effort(precision=0.05, seconds=0.1, least=3)
+EFFORT = Effort(precision=0.05, seconds=0.1)
 _DESCRIPTORS = Path("/proc/self/fd")  # Linux: each opens the very file that is open already
 _BY_DESCRIPTOR = re.compile(rf"{_DESCRIPTORS.as_posix()}/\d+")
 

@@ -43,7 +43,7 @@ class Effort:
 
     precision: float = 0.02
     seconds: float = 1.0
-    least: int = 3
+    least: int = 6  # of fewer, all of them together hold the median less often than that
     most: int = 5_000
     warm_up: int = 20
 

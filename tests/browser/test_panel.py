@@ -428,7 +428,7 @@ def test_a_call_that_cannot_be_captured_is_said_not_to_be(panel_of):
         ),
         (
             {"verdict": "alike", "runs": 0, "ratio": 1.004},
-            "● alike 1.004 times the time of torch 2.5.1 under stock: within the spread of both",
+            "● alike 1.004 times the time of torch 2.5.1 under stock: within the spread of one of the two",
         ),
         (
             {"verdict": "alike"},

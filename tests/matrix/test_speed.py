@@ -136,6 +136,8 @@ def test_a_baseline_works_and_what_is_compared_with_it_need_not(merged):
         {"machine": None},
         {"dtype": "float16"},
         {"batch": 32},
+        {"gpu": "NVIDIA T4"},
+        {"remarks": ["another benchmark may have run beside this one"]},
         {"quartiles": None},
         {"quartiles": [1.0, None]},
         {"median": None},
@@ -155,6 +157,11 @@ def test_another_file_or_use_is_not_compared(merged):
         assert [check["speed"] for check in matrix["cells"][1]["checks"]] == [None] * len(
             matrix["cells"][1]["checks"]
         )
+
+
+def test_a_cell_that_timed_a_model_twice_is_not_compared_with_itself(merged):
+    _, matrix = merged(t2_5_1=[record(figures(1.0)), record(figures(1.5), "strict")])
+    assert [check["speed"] for check in matrix["cells"][0]["checks"]] == [None, None]
 
 
 # --- turns --------------------------------------------------------------------------------------
@@ -297,6 +304,35 @@ def test_a_process_that_timed_nothing_leaves_the_difference_unconfirmed(merged, 
     sweep = Sweep(tmp_path, times)
     Turns(sweep, plan, said.append).confirm(matrix, 60.0)
     assert said[-1] == f"{YOLO} in t2_9_1 was not timed in each turn"
+
+
+def test_what_a_killed_sweep_left_of_a_turn_is_not_taken_for_one(merged, tmp_path):
+    left = RunFolder(tmp_path).cell("t2_9_1").path / "turn" / "checks.jsonl"
+    left.parent.mkdir(parents=True)
+    left.write_text("of another time")
+    seen = []
+
+    class Looking(Sweep):
+        def timed(self, environment, cell, files, gpu):
+            seen.append(files.checks.exists())
+            return super().timed(environment, cell, files, gpu)
+
+    plan, matrix = merged(t2_5_1=[record(figures(1.0))], t2_9_1=[record(figures(1.3))])
+    sweep = Looking(tmp_path, {"t2_5_1": [1.0] * 4, "t2_9_1": [1.4] * 4})
+    Turns(sweep, plan).confirm(matrix, 60.0)
+    assert seen == [False] * 8
+    assert not left.exists()
+
+
+def test_a_fault_of_the_machine_ends_no_sweep_that_is_done(merged, tmp_path):
+    class Full(Sweep):
+        def timed(self, environment, cell, files, gpu):
+            raise OSError(28, "No space left on device")
+
+    said = []
+    plan, matrix = merged(t2_5_1=[record(figures(1.0))], t2_9_1=[record(figures(1.3))])
+    Turns(Full(tmp_path, {}), plan, said.append).confirm(matrix, 60.0)
+    assert said[-1] == "Not confirmed: [Errno 28] No space left on device"
 
 
 def test_what_another_machine_timed_is_not_run_here(merged):

@@ -21,6 +21,7 @@ from pytest_torchcompat.timing import Effort, measure  # noqa: E402
 from pytest_torchcompat.timing import memory as held  # noqa: E402
 from pytest_torchcompat.timing.device import Events  # noqa: E402
 from pytest_torchcompat.timing.faults import told  # noqa: E402
+from pytest_torchcompat.timing.measuring import remarks  # noqa: E402
 
 LONG = Effort(precision=-1, seconds=1e9, most=100)
 QUICK = Effort(seconds=0.05)
@@ -75,7 +76,7 @@ def test_an_error_without_a_message_stays_without_one():
 
 def test_what_a_gpu_reports_may_be_of_a_call_before():
     timer = Events(lambda: None, device=None)
-    timer.launches.extend([1e-6] * 6)
+    timer.calls = 6
     with pytest.raises(RuntimeError) as raised, told(timer):
         raise RuntimeError("CUDA error: device-side assert triggered")
     assert str(raised.value) == (
@@ -176,8 +177,6 @@ def test_and_not_known_where_it_does_not_answer(monkeypatch):
             " process held 10.71 GiB.",
         ),
         ("CUDA error: out of memory", "torch gives no sizes."),
-        ("RuntimeError: cuDNN error: CUDNN_STATUS_ALLOC_FAILED", "torch gives no sizes."),
-        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling", "torch gives no sizes."),
     ],
 )
 def test_out_of_memory_is_told_with_the_sizes(words, sizes):
@@ -186,7 +185,7 @@ def test_out_of_memory_is_told_with_the_sizes(words, sizes):
 
 def test_sizes_that_torch_does_not_say_the_gpu_does():
     assert machine.fault("CUDA error: out of memory", "cuda", (2**20, 2**33)) == (
-        f"CUDA out of memory. 1 MB of the 8 GB of the GPU are free. {ADVICE}"
+        f"CUDA out of memory. 1 MiB of the 8 GiB of the GPU are free. {ADVICE}"
     )
 
 
@@ -263,3 +262,38 @@ def test_in_a_sweep_the_machines_fault_is_infra_with_no_limit_given(
 def test_an_assertion_on_the_gpu_is_the_models_failure(tmp_path):
     record = recorded(tmp_path, "RuntimeError", "CUDA error: device-side assert triggered")
     assert record.outcome is Outcome.FAIL
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "AttributeError: module 'torch' has no attribute 'OutOfMemoryError'",
+        "ImportError: cannot import name 'OutOfMemoryError' from 'torch'",
+    ],
+)
+def test_an_error_that_names_the_error_is_not_that_error(words):
+    assert machine.fault(words, "cpu") is None
+    assert not machine.ran_out(words)
+
+
+@pytest.mark.parametrize(
+    "words", ["OutOfMemoryError", "load failed\ntorch.cuda.OutOfMemoryError: no memory"]
+)
+def test_the_error_itself_is_known_by_its_name_at_the_start_of_a_line(words):
+    assert machine.ran_out(words)
+    assert machine.fault(words, "cuda").startswith("CUDA out of memory. torch gives no sizes.")
+
+
+def test_an_output_that_can_not_be_looked_at_fails_nothing():
+    class Odd(torch.Tensor):
+        @classmethod
+        def __torch_function__(cls, function, types, args=(), kwargs=None):
+            if function is torch.isfinite:
+                message = "not implemented for this layout"
+                raise NotImplementedError(message)
+            return super().__torch_function__(function, types, args, kwargs or {})
+
+    odd = torch.ones(3).as_subclass(Odd)
+    assert remarks([odd], [odd], "cpu") == [
+        "the output can't be looked at: not implemented for this layout"
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import weakref
 
@@ -11,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from fake_device import Queue  # noqa: E402
 
-from pytest_torchcompat.timing import Effort, measure, memory  # noqa: E402
+from pytest_torchcompat.timing import Effort, measure, measuring, memory  # noqa: E402
 from pytest_torchcompat.timing.device import Cuda, Events, graph_of  # noqa: E402
 from pytest_torchcompat.timing.measuring import remarks, tensors  # noqa: E402
 from pytest_torchcompat.timing.wall_clock import WallClock  # noqa: E402
@@ -36,7 +37,7 @@ def test_what_queueing_takes_is_told_apart_from_the_work():
     device = Queue()
     timer = Events(lambda: device.work(0.05), device, device.clock)
     timer.take(2)
-    assert timer.launches == pytest.approx([Queue.LAUNCH] * 2)
+    assert timer.launches == pytest.approx([Queue.LAUNCH])  # of the one that had nothing before it
 
 
 def test_a_call_that_waits_for_its_work_takes_as_long_by_either_clock():
@@ -70,7 +71,7 @@ def test_what_the_device_waits_for_within_a_call_is_of_the_call():
     timer = Events(call, device, device.clock)
     # It waits for the launch of each of the four, the flush being done long before the first.
     assert timer.take(2) == pytest.approx([4 * 0.01 + 1e-5 - Queue.FLUSH] * 2)
-    assert timer.launches == pytest.approx([0.04] * 2)
+    assert timer.launches == pytest.approx([0.04])
 
 
 def test_a_model_whose_layers_take_known_times_takes_their_sum():
@@ -244,3 +245,36 @@ def test_the_memory_of_a_gpu_is_without_what_timing_takes_of_it(monkeypatch):
     with memory.peak("cuda", found, but=256):
         pass
     assert found == {"allocated": 1_044, "reserved": 2_000}
+
+
+def test_the_launch_is_that_of_a_call_behind_which_nothing_waits():
+    device, full = Queue(), 0.05
+
+    def run():
+        # A queue that is full lets the CPU go on when the work before it is done.
+        waits = device.done - device.cpu > Queue.FLUSH + Queue.LAUNCH
+        device.cpu += full if waits else 0
+        device.work(0.05)
+
+    timer = Events(run, device, device.clock)
+    timer.take(8)
+    assert timer.calls == 8
+    assert timer.launches == pytest.approx([Queue.LAUNCH])
+
+
+def test_memory_is_looked_at_before_outputs_are_copied(monkeypatch):
+    order = []
+
+    @contextlib.contextmanager
+    def peak(device, found, but):
+        yield
+        order.append("peak")
+
+    def tensors(output):
+        order.append("copied")
+        return iter([])
+
+    monkeypatch.setattr(measuring.memory, "peak", peak)
+    monkeypatch.setattr(measuring, "tensors", tensors)
+    measure(lambda: torch.ones(3), "cpu", QUICK)
+    assert order[:2] == ["peak", "copied"]

@@ -86,7 +86,7 @@ function speedInWords(index, record, speed) {
   const mark = h("span", { class: `mark ${known ? word : "infra"}` }, shape, ` ${word}`);
   const runs = asNumber(speed.runs) ?? 0;
   const turns = runs ? ` in ${counted(runs, "turn")}` : "";
-  const alike = runs ? "not seen again" : "within the spread of both";
+  const alike = runs ? "not seen again" : "within the spread of one of the two";
   const name = `torch ${asText(speed.torch)} under ${policy}`;
   const there = index.cells.some((each) => each.id === cell);
   const to = href({ cell, use: asText(record.use), check: policy });
