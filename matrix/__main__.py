@@ -99,7 +99,8 @@ def _parser() -> argparse.ArgumentParser:
         type=_minutes,
         default=SPEED_MINUTES,
         metavar="N",
-        help="Most to spend on running what is slower or faster again, in turn with its baseline",
+        help="Minutes for running again, in turn with its baseline, what seems slower or faster;"
+        f" {SPEED_MINUTES:g} by default, 0 for none",
     )
     run.add_argument("--force", action="store_true", help="Run although the disk looks too small")
     run.set_defaults(command=run_sweep)

@@ -20,7 +20,8 @@ from matrix.plan import Plan, PlannedCell
 from matrix.progress import Reporter, resolving
 from matrix.published import Publisher, compared
 from matrix.runner import CellResult, to_run
-from matrix.speed.turns import Turns, suspects
+from matrix.speed.suspects import suspects
+from matrix.speed.turns import Turns
 from matrix.stacks import resolved_beside
 from matrix.store import RunFolder, in_order
 from matrix.tallies import SILENT, is_flaky
@@ -65,14 +66,24 @@ def swept(engine: Engine, asked: Asked) -> dict[str, Any]:
     for number in range(SECOND, asked.repeat + 1):
         engine.again(_untried(engine, number), number)
     matrix = _confirmed(engine, publisher)
-    # The turns of a cluster's cells would be this machine's, and their figures are not.
-    if not engine.scheduler and suspects(matrix):
-        turns = Turns(engine.sweep, engine.plan, print)
-        matrix = publisher.page() if turns.confirm(matrix, asked.speed_minutes * 60) else matrix
+    matrix = _sure_of_speed(engine, publisher, matrix, asked.speed_minutes)
     publisher.beside(matrix)
     history.write(engine.folder.path.parent, matrix)
     engine.folder.unsettled.unlink(missing_ok=True)
     return matrix
+
+
+def _sure_of_speed(
+    engine: Engine, publisher: Publisher, matrix: dict[str, Any], minutes: float
+) -> dict[str, Any]:
+    """Run in turn with its baseline what seems slower or faster; return the matrix."""
+    if not (minutes and suspects(matrix)):
+        return matrix
+    if engine.scheduler:
+        print("What seems slower or faster stays unconfirmed: its cells ran on other machines.")
+        return matrix
+    confirmed = Turns(engine.sweep, engine.plan, print).confirm(matrix, minutes * 60)
+    return publisher.page() if confirmed else matrix
 
 
 def _forget_carried(engine: Engine) -> None:

@@ -15,7 +15,12 @@ MOST = 300  # rows
 LISTED = 12  # sentences of a kind
 _NAMED = 2  # torch builds of a sentence
 # Each has its own shape, in the sentences, the table and the plots.
-VERDICTS = {"slower": "▲", "faster": "▼", "unconfirmed": "◇", "alike": "●"}
+_MEANT = {
+    "unconfirmed": "further apart than alike, and not run again",
+    "unclear": "run again, and too unsteady to tell",
+    "alike": "within a tenth of each other, and no more apart than they vary",
+}
+VERDICTS = {"slower": "▲", "faster": "▼", "unconfirmed": "◇", "unclear": "○", "alike": "●"}
 CONFIRMED = ("slower", "faster")
 _LONG = 999.5  # what three figures would write with an exponent
 
@@ -159,12 +164,10 @@ def _rest(found: Sequence[Timed]) -> Iterator[str]:
         yield "No two times of this run were compared: none is called slower or faster."
     elif not count["slower"]:
         yield "No forward pass is confirmed to be slower on a newer torch."
-    if some := count["unconfirmed"]:
-        noun = "comparison is" if some == 1 else "comparisons are"
-        yield f"{some} {noun} unconfirmed: outside of the spread of both times, and not run again."
-    if some := count["alike"]:
-        noun = "comparison is" if some == 1 else "comparisons are"
-        yield f"{some} {noun} alike: within the spread of one of the two times, or not seen again."
+    for verdict, meaning in _MEANT.items():
+        if some := count[verdict]:
+            noun = "comparison is" if some == 1 else "comparisons are"
+            yield f"{some} {noun} {verdict}: {meaning}."
 
 
 def _row(each: Timed, columns: int, machines: Machines) -> Row:

@@ -67,7 +67,7 @@ def _rows(found: Sequence[CellFiles], compared: Compared) -> list[list[_Timed]]:
     for files in found:
         records = {record.identity: record for record in compared[files.cell.id]}
         for record in (records[each.identity] for each in files.by_policy()):
-            if _is_timed(record):
+            if _compares(record):
                 key = (*subject(files.cell, record, paired), *way_of(record.benchmark or {}))
                 row = rows.setdefault(key, [])
                 # A cell that was stopped and went on may have timed a model twice.
@@ -76,7 +76,7 @@ def _rows(found: Sequence[CellFiles], compared: Compared) -> list[list[_Timed]]:
     return list(rows.values())
 
 
-def _is_timed(record: Record) -> bool:
+def _compares(record: Record) -> bool:
     """
     Whether a record has what a comparison takes, and nothing speaks against it.
 
@@ -94,7 +94,7 @@ def _is_timed(record: Record) -> bool:
 
 def _speed(ours: _Timed, base: _Timed) -> dict[str, Any]:
     verdict, ratio, runs = judging.ALIKE, _ratio(ours, base), 0
-    if judging.differ(ours.benchmark, base.benchmark):
+    if judging.differ(ours.benchmark, base.benchmark) or not judging.close(ratio):
         verdict = judging.UNCONFIRMED
         if turns := _turns(ours, base):
             verdict, ratio = judging.seen_again(turns)

@@ -1,4 +1,9 @@
-"""Whether two forward times differ: by what each varies, never by a fixed part of them."""
+"""
+Whether two forward times differ: by what each varies, never by a fixed part of them.
+
+That they do not differ is another claim than that nothing was seen: times that vary too much say
+neither. Only what is within a tenth is called alike.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-ALIKE, SLOWER, FASTER, UNCONFIRMED = "alike", "slower", "faster", "unconfirmed"
+ALIKE, SLOWER, FASTER = "alike", "slower", "faster"
+UNCONFIRMED, UNCLEAR = "unconfirmed", "unclear"
+_CLOSE = 1.1  # as calls are of which a benchmark says that they are warm
 # Interquartile ranges beyond a quartile, where Tukey draws the fence between spread and outlier
 # ("Exploratory Data Analysis", 1977).
 _REACH = 1.5
@@ -24,6 +31,11 @@ def differ(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
     return _outside(ours["median"], theirs) and _outside(theirs["median"], ours)
 
 
+def close(ratio: float) -> bool:
+    """Whether two figures are near enough to be called alike where they do not differ."""
+    return 1 / _CLOSE <= ratio <= _CLOSE
+
+
 def _outside(median: float, figures: Mapping[str, Any]) -> bool:
     low, high = fences(figures["quartiles"])
     return not low <= median <= high
@@ -31,21 +43,21 @@ def _outside(median: float, figures: Mapping[str, Any]) -> bool:
 
 def seen_again(turns: Sequence[Sequence[float]]) -> tuple[str, float]:
     """
-    Return the verdict of turns, each the baseline's median and ours, and the ratio of the middles.
+    Return the verdict of turns, each the baseline's median and ours, and their middle ratio.
 
-    Ours differs where the middle of its turns is outside of the fences of the baseline's turns, and
-    no turn of the one is as fast, or as slow, as any of the other.
+    Ours differs where the fences of the ratios leave out one. What a machine does otherwise meets
+    both of a turn alike, so that it is in no ratio; of four turns of equal times, one in two
+    hundred differs so by chance.
     """
-    theirs, ours = [turn[0] for turn in turns], [turn[1] for turn in turns]
-    middle = statistics.median(ours)
-    ratio = middle / statistics.median(theirs)
-    lower, _, upper = statistics.quantiles(theirs, n=4)
+    ratios = [ours / theirs for theirs, ours in turns]
+    ratio = statistics.median(ratios)
+    lower, _, upper = statistics.quantiles(ratios, n=4)
     low, high = fences((lower, upper))
-    if middle > high and min(ours) > max(theirs):
+    if low > 1:
         return SLOWER, ratio
-    if middle < low and max(ours) < min(theirs):
+    if high < 1:
         return FASTER, ratio
-    return ALIKE, ratio
+    return (ALIKE if close(ratio) else UNCLEAR), ratio
 
 
 def enough(turns: object) -> bool:

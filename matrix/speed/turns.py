@@ -8,7 +8,6 @@ turn, and in the other order every second time, what else goes on meets both ali
 from __future__ import annotations
 
 import dataclasses
-import math
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,74 +18,13 @@ from typing import Any
 from matrix.environments import Environment
 from matrix.plan import Plan, PlannedCell, PlannedCheck
 from matrix.runner import Sweep
-from matrix.speed.judging import UNCONFIRMED
+from matrix.speed.suspects import Suspect, asked_of, groups, suspects
 from matrix.speed.ways import Way, way_of
 from matrix.store import CellFolder, write_json
 from pytest_torchcompat.errors import RecordError
-from pytest_torchcompat.record import FORWARD, Record
-from pytest_torchcompat.timing.host import host
+from pytest_torchcompat.record import Record
 
 TURNS = 4
-AT_ONCE = 3  # cells beside a baseline: each is an environment of gigabytes
-
-Medians = dict[tuple[str, str], list[float]]
-
-
-@dataclass(frozen=True)
-class Suspect:
-    """A check whose forward time differs from its baseline's, by figures taken once."""
-
-    cell: str
-    checkpoint: str
-    policy: str
-    median: float
-    ratio: float
-    way: Way
-    base: str
-    base_policy: str
-    base_median: float
-
-
-def suspects(matrix: Mapping[str, Any]) -> list[Suspect]:
-    """Return the checks of a matrix that this machine can be asked about again."""
-    cells = {cell["id"]: cell for cell in matrix["cells"]}
-    return [
-        found
-        for cell in matrix["cells"]
-        for check in cell["checks"]
-        if (check.get("speed") or {}).get("verdict") == UNCONFIRMED
-        and check["benchmark"]["machine"]["id"] == host()["id"]
-        and (found := _suspect(cell, check, cells[check["speed"]["cell"]]))
-    ]
-
-
-def _suspect(
-    cell: Mapping[str, Any], check: Mapping[str, Any], base: Mapping[str, Any]
-) -> Suspect | None:
-    speed, wanted = check["speed"], (check["checkpoint"], FORWARD, check["speed"]["policy"])
-    for other in base["checks"]:
-        if (other["checkpoint"], other["use"], other["policy"]) == wanted:
-            own = (cell["id"], check["checkpoint"], check["policy"], check["benchmark"]["median"])
-            theirs = (base["id"], speed["policy"], other["benchmark"]["median"])
-            return Suspect(*own, speed["ratio"], way_of(check["benchmark"]), *theirs)
-    return None
-
-
-def groups(found: Iterable[Suspect]) -> list[list[Suspect]]:
-    """Return those that run beside one another: of one baseline, the largest difference first."""
-    by_base: dict[str, dict[str, list[Suspect]]] = {}
-    for each in found:
-        by_base.setdefault(each.base, {}).setdefault(each.cell, []).append(each)
-    together = [
-        [each for cell in cells[start : start + AT_ONCE] for each in cell]
-        for cells in (sorted(of.values(), key=_largest, reverse=True) for of in by_base.values())
-        for start in range(0, len(cells), AT_ONCE)
-    ]
-    return sorted(together, key=_largest, reverse=True)
-
-
-def _largest(several: Iterable[Suspect]) -> float:
-    return max(abs(math.log(each.ratio)) for each in several)
 
 
 @dataclass(frozen=True)
@@ -107,12 +45,12 @@ class Turns:
         cells = f"{number} cell{'s' if number > 1 else ''}"
         self.say(
             f"{cells} with a forward time that is not the baseline's: each runs {TURNS} times in"
-            f" turn with it, for at most {seconds / 60:g} min."
+            f" turn with it; none is begun after {seconds / 60:g} min."
         )
         end = self.clock() + seconds
         for done, group in enumerate(found):
             if self.clock() >= end:
-                self.say(f"No time is left; {_of(found[done:])} unconfirmed.")
+                self.say(f"No time is left; {_counted(found[done:])} unconfirmed.")
                 break
             try:
                 self._taken(group)
@@ -121,7 +59,7 @@ class Turns:
         return True
 
     def _taken(self, group: Sequence[Suspect]) -> None:
-        asked = _asked(group)
+        asked = asked_of(group)
         self.say(f"In turn: {', '.join(asked)}")
         found: list[dict[tuple[str, str], float]] = []
         with ExitStack() as stack:
@@ -160,7 +98,7 @@ class Turns:
         ways = {each.checkpoint: each.way for each in group}
         try:
             for record in self.sweep.timed(environment, alone, files, gpu):
-                if _is_timed(record, ways[record.checkpoint]):
+                if _timed_as(record, ways[record.checkpoint]):
                     yield (cell.id, record.checkpoint), (record.benchmark or {})["median"]
         finally:
             shutil.rmtree(files.path, ignore_errors=True)
@@ -178,20 +116,10 @@ class Turns:
             write_json(files.turns, {**files.read_turns(), each.checkpoint: about})
 
 
-def _asked(group: Iterable[Suspect]) -> dict[str, list[PlannedCheck]]:
-    """Return the checks that each cell of a group is asked for, the baseline first."""
-    asked: dict[str, dict[str, PlannedCheck]] = {}
-    for each in group:
-        for cell, policy in ((each.base, each.base_policy), (each.cell, each.policy)):
-            check = PlannedCheck(each.checkpoint, policy, FORWARD)
-            asked.setdefault(cell, {}).setdefault(each.checkpoint, check)
-    return {cell: list(checks.values()) for cell, checks in asked.items()}
-
-
-def _is_timed(record: Record, wanted: Way) -> bool:
+def _timed_as(record: Record, wanted: Way) -> bool:
     return bool(record.benchmark) and way_of(record.benchmark or {}) == wanted
 
 
-def _of(groups: Iterable[Iterable[Suspect]]) -> str:
+def _counted(groups: Iterable[Iterable[Suspect]]) -> str:
     number = sum(1 for group in groups for _ in group)
     return f"{number} difference is" if number == 1 else f"{number} differences are"

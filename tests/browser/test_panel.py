@@ -423,19 +423,20 @@ def test_a_call_that_cannot_be_captured_is_said_not_to_be(panel_of):
         ),
         (
             {"verdict": "unconfirmed", "runs": 0, "ratio": 12.34},
-            "◇ unconfirmed 12.3 times the time of torch 2.5.1 under stock: outside of the spread "
-            "of both, and not run again",
+            "◇ unconfirmed 12.3 times the time of torch 2.5.1 under stock: further apart than "
+            "alike, and not run again",
         ),
         (
             {"verdict": "alike", "runs": 0, "ratio": 1.004},
-            "● alike 1.004 times the time of torch 2.5.1 under stock: within the spread of one of the two",
+            "● alike 1.004 times the time of torch 2.5.1 under stock: no more apart than they vary",
         ),
         (
-            {"verdict": "alike"},
-            "● alike 1.42 times the time of torch 2.5.1 under stock: not seen again in 4 turns",
+            {"verdict": "unclear"},
+            "○ unclear 1.42 times the time of torch 2.5.1 under stock: too unsteady to tell in "
+            "4 turns",
         ),
     ],
-    ids=["slower", "faster", "unconfirmed", "alike", "alike-again"],
+    ids=["slower", "faster", "unconfirmed", "alike", "unclear"],
 )
 def test_how_a_time_compares_is_told_as_the_run_judged_it(panel_of, speed, says):
     panel = panel_of(WORKED, record={"speed": {**SPEED, **speed}})

@@ -180,9 +180,10 @@ def _hostile(matrix):
             "speed",
             "A time is compared with that of the lowest torch that was timed by the same method, on"
             " the same device and machine, with the same type and batch; the other packages differ"
-            " as well, and Python where a torch has no build for the other's. It is called slower or"
-            " faster where it is outside of the spread of both, and was so again when both were run"
-            " in turn: the ratio is then that of those turns.",
+            " as well, and Python where a torch has no build for the other's. It is called slower"
+            " or faster where it is outside of the spread of both, and was so again when both were"
+            " run in turn: the ratio is then that of those turns. Alike are times within a tenth of"
+            " each other that do not differ so; unclear are those that vary too much for either.",
         ),
         (
             "speed",
@@ -569,11 +570,8 @@ def test_what_is_confirmed_stands_on_top_the_slower_first(measured):
     faster = f"{NEWEST} : on torch 2.15.0 it takes 0.70 times the time of torch 2.5.1, seen again"
     assert f"▲ slower {slower} 2.5.1, seen again in 4 to 6 turns." in found
     assert f"▼ faster {faster} in 4 turns." in found
-    assert (
-        "2 comparisons are unconfirmed: outside of the spread of both times, and not run again."
-        in found
-    )
-    alike = "within the spread of one of the two times, or not seen again."
+    assert "2 comparisons are unconfirmed: further apart than alike, and not run again." in found
+    alike = "within a tenth of each other, and no more apart than they vary."
     assert f"2 comparisons are alike: {alike}" in found
     assert found.index("slower ultralytics") < found.index("faster ultralytics")
     assert found.index("slower ultralytics") < found.index("How long a forward pass")
@@ -611,6 +609,12 @@ def test_a_run_in_which_nothing_is_slower_says_so_plainly(measured):
     found = said("speed", only(measured, "alike", "unconfirmed"))
     assert "No forward pass is confirmed to be slower on a newer torch." in found
     assert "slower ultralytics" not in found
+
+
+def test_what_varies_too_much_is_called_unclear(measured):
+    speed_of(measured, "2.6.0")["speed"] |= {"verdict": "unclear", "ratio": 2.1, "runs": 4}
+    found = said("speed", measured)
+    assert "1 comparison is unclear: run again, and too unsteady to tell." in found
 
 
 def test_where_nothing_was_compared_nothing_is_claimed(matrix):

@@ -19,7 +19,9 @@ const HOLDERS = new Map([
 const MEANS = new Map([
   ["slower", "outside of the spread of both, and seen again"],
   ["faster", "outside of the spread of both, and seen again"],
-  ["unconfirmed", "outside of the spread of both, and not run again"],
+  ["unconfirmed", "further apart than alike, and not run again"],
+  ["unclear", "too unsteady to tell"],
+  ["alike", "no more apart than they vary"],
 ]);
 
 /**
@@ -86,13 +88,12 @@ function speedInWords(index, record, speed) {
   const mark = h("span", { class: `mark ${known ? word : "infra"}` }, shape, ` ${word}`);
   const runs = asNumber(speed.runs) ?? 0;
   const turns = runs ? ` in ${counted(runs, "turn")}` : "";
-  const alike = runs ? "not seen again" : "within the spread of one of the two";
   const name = `torch ${asText(speed.torch)} under ${policy}`;
   const there = index.cells.some((each) => each.id === cell);
   const to = href({ cell, use: asText(record.use), check: policy });
   const base = there ? h("a", { href: to }, name) : name;
   const times = ` ${timesInWords(asNumber(speed.ratio) ?? NaN)} times the time of `;
-  return h("span", null, mark, times, base, `: ${MEANS.get(word) ?? alike}${turns}`);
+  return h("span", null, mark, times, base, `: ${MEANS.get(word) ?? "not known here"}${turns}`);
 }
 
 /** @param {Read} timed */

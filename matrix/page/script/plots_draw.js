@@ -19,6 +19,7 @@ const SHAPES = new Map([
   ["slower", "M0-6L6 5H-6z"],
   ["faster", "M0 6L-6-5H6z"],
   ["unconfirmed", "M0-6L5 0L0 6L-5 0z"],
+  ["unclear", "M-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0zM-3 0a3 3 0 1 1 6 0a3 3 0 1 1-6 0z"],
 ]);
 
 /** @typedef {{x: (torch: number) => number, y: (value: number) => number, most: number}} Scale */

@@ -59,13 +59,15 @@ def test_a_check_whose_record_is_torn_is_run_again_and_no_other(scene, damage):
     scene.traces.assert_none(scene.folder)
 
 
-@pytest.mark.parametrize("text", ["", '{"outcome": nu'])
+@pytest.mark.parametrize("text", ["", '{"outcome": nu', "[1.0, 1.4]"])
 def test_an_end_that_cannot_be_read_is_none_and_nothing_is_run_twice(scene, text):
     again, files = scene.again, scene.folder.cell("a")
     before = files.checks.stat().st_mtime_ns
-    for path in (files.result, files.request, files.environment):
+    for path in (files.result, files.request, files.environment, files.turns):
         path.write_text(text)
     assert again()["complete"] is True
+    assert files.read_turns() == {}
+    assert files.turns.with_name("turns.json.broken").read_text() == text
     assert files.read_result()["outcome"] is None
     assert files.checks.stat().st_mtime_ns == before
     assert scene.outcomes(scene.cell_of("a")) == ALL
