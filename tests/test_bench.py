@@ -9,9 +9,11 @@ import pytest
 
 pytest.importorskip("rich")
 
+from pytest_torchcompat.timing.loading import METHOD
 from tests.bench import __main__ as bench
-from tests.bench import forwarding
+from tests.bench import forwarding, hands, sweep, sweep_turns
 from tests.bench.figures import NotRunError, figure
+from tests.bench.made_up import with_figures
 from tests.bench.plot import plot
 from tests.bench.promises import PROMISES, SUITES, Promise
 from tests.bench.report import HEADINGS, markdown, number, rows
@@ -221,7 +223,9 @@ def test_figures_of_another_machine_are_not_gone_on_from(suites, tmp_path, capsy
     file.write_text(json.dumps(data), encoding="utf-8")
     with pytest.raises(SystemExit):
         bench.main(["--resume", str(file)])
-    assert "one table is of one machine" in " ".join(capsys.readouterr().err.split())
+    said = " ".join(capsys.readouterr().err.split())
+    assert f"{file} is of another machine or of another version of this suite: one table" in said
+    assert "Measure all of it here, without --resume." in said
 
 
 def test_a_missing_file_is_not_gone_on_from(tmp_path, capsys):
@@ -235,10 +239,84 @@ def test_the_quick_sizes_give_way_to_those_that_are_asked_for():
     assert (options.cells, options.checks) == ([1_000, 10_000], [1_000])
 
 
+COUNTS = (
+    *("cells", "checks", "downloads", "openings", "scans"),
+    *("failures", "turns", "jobs", "repeat", "pairs"),
+)
+
+
+@pytest.mark.parametrize("flag", COUNTS)
+@pytest.mark.parametrize("text", ["0", "-3", "1.5", "few"])
+def test_there_is_no_table_of_none(flag, text, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        bench.main([f"--{flag}={text}"])
+    assert stopped.value.code == 2
+    assert f"argument --{flag}: {text!r} is no count; give 1 or more" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["0", "-0.5", "nan", "inf", "a while"])
+def test_a_call_is_timed_for_some_seconds(text, capsys):
+    with pytest.raises(SystemExit):
+        bench.main([f"--seconds={text}"])
+    said = f"argument --seconds: {text!r} is no number of seconds; give more than 0"
+    assert said in capsys.readouterr().err
+
+
+def test_one_pair_has_no_quartiles(capsys):
+    with pytest.raises(SystemExit):
+        bench.main(["--pairs", "1"])
+    assert "of 1 pair there are no quartiles; give 2 or more" in capsys.readouterr().err
+
+
+def test_each_option_says_of_which_suite_it_is(capsys):
+    with pytest.raises(SystemExit):
+        bench.main(["--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "--torch VERSION sweep: a version of torch to sweep" in said
+    assert "--cells N [N ...] scale: how many cells the made-up runs have" in said
+
+
 def test_the_flags_of_before_are_understood():
     words = "--only page --checks 1000 --cells 10 --torch 2.5.1 --torch 2.6.0 --jobs 1 --cold"
     options = bench._options(words.split())
     assert (options.only, options.checks, options.torch) == (["page"], [1000], ["2.5.1", "2.6.0"])
+
+
+def test_loads_are_made_up_where_a_sweep_measures_them():
+    checks = {
+        policy: {
+            "checkpoint": "c", "use": "forward", "policy": policy, "outcome": "pass",
+            "benchmark": {"median": 1.0},
+        }
+        for policy in ("stock", "patched", "strict")
+    }  # fmt: skip
+    names = {"id": "one", "library": "l", "version": "1", "beside": None, "python": "3.12"}
+    (cell,) = with_figures([{**names, "torch": "2.5.1", "checks": list(checks.values())}])
+    loads = {check["policy"]: check.get("loading") for check in cell["checks"]}
+    assert loads["stock"] is None
+    assert loads["patched"]["method"] == loads["strict"]["method"] == METHOD
+    assert loads["patched"]["plain"] == loads["strict"]["plain"]
+    assert loads["patched"]["policy"] != loads["strict"]["policy"]
+
+
+def test_the_sweep_is_beside_whichever_was_the_fastest_by_hand_in_each_turn():
+    walls = [
+        {"ours": 1, "floors": 2, "nox": 5, "tox": 4},
+        {"ours": 1, "floors": 2, "nox": 3, "tox": 6},
+    ]
+    names = {"nox": hands.NOX, "tox": hands.TOX, "ours": sweep.OURS, "floors": sweep.FLOORS}
+    turns = []
+    for each in walls:
+        ways = {
+            names[k]: sweep.Way(wall, 0.0, set(), [], {"a": {}, "b": {}})
+            for k, wall in each.items()
+        }
+        same = dict.fromkeys((sweep.ALONE, sweep.CARRIED), ways[sweep.OURS])
+        turns.append(sweep_turns.Turn(0.0, {**ways, **same}))
+    floors, hand, *_ = sweep_turns._figures(turns, 1)
+    assert (floors["name"], floors["ratio"]) == ("wall x cores", 0.5)
+    assert hand["each"] == {"ours": [1, 1], "peer": [4, 3]}
+    assert {word.split()[0] for word in hand["peer"]["name"].split(", ")} == {"nox", "tox"}
 
 
 def test_on_a_gpu_each_call_is_beside_triton_torch_and_pytest_benchmark(monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,13 +25,25 @@ def checked(batch: Any = 1, dtype: Any = FLOAT32) -> dict[str, Any]:
 
     Raises ``NotOfferedError`` for a batch of nothing, and ``UnknownNameError`` for another dtype.
     """
-    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
-        message = f"a batch is a whole number from 1 on, and {batch!r} is none"
-        raise NotOfferedError(message)
+    batch = _counted(batch)
     if dtype not in DTYPES:
         raise unknown_name("dtype", str(dtype), DTYPES)
     given = {"batch": (batch, 1), "dtype": (dtype, FLOAT32)}
     return {name: value for name, (value, default) in given.items() if value != default}
+
+
+def _counted(batch: Any) -> int:
+    """Return a batch, numpy's whole numbers among them, as Python's own."""
+    try:
+        number = 0 if isinstance(batch, bool) else operator.index(batch)
+    except TypeError:
+        number = 0
+    if number < 1:
+        message = (
+            f"a batch is a whole number from 1 on, and {batch!r} is not one; leave it out for 1"
+        )
+        raise NotOfferedError(message)
+    return number
 
 
 def require_taken(library: Library, options: dict[str, Any]) -> None:

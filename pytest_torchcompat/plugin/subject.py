@@ -30,6 +30,7 @@ class Subject:
         self.policy = policy_of(node) or self.state.settings.policies[0]
         self.shims: tuple[str, ...] = ()
         self.found: dict[str, Any] = {}
+        self.model: Any = None  # as the library's own loader gave it
 
     @property
     def library(self) -> Library:

@@ -179,7 +179,9 @@ def timing_lines(figures: Mapping[str, Any]) -> Iterable[str]:
     low, high = duration(figures["low"]), duration(figures["high"])
     size = f"batch {figures.get('batch', 1)}, {figures.get('dtype', 'float32')}"
     where = f"{size}, on {figures['device']}: {duration(figures['median'])} ({low} to {high})"
-    yield f"    forward, {where}; {figures['method']}"
+    many = figures.get("batch", 1) > 1 and figures.get("throughput")
+    rate = f", {_rounded(figures['throughput'])} inputs/s" if many else ""
+    yield f"    forward, {where}{rate}; {figures['method']}"
     for remark in figures["remarks"]:
         yield f"    but {remark}"
 
@@ -187,9 +189,17 @@ def timing_lines(figures: Mapping[str, Any]) -> Iterable[str]:
 def duration(seconds: float) -> str:
     """Return a time as people say it."""
     for unit, size in (("s", 1), ("ms", 1e-3), ("us", 1e-6)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds / 1e-9:.3g} ns"
+        if seconds >= 0.9995 * size:  # less is 999 of the next at most, once it is rounded
+            return f"{_rounded(seconds / size)} {unit}"
+    return f"{_rounded(seconds / 1e-9)} ns"
+
+
+_FOUR_DIGITS = 999.5  # from here on, once it is rounded
+
+
+def _rounded(value: float) -> str:
+    """Return three digits, or all of those before the point where they are more."""
+    return f"{value:,.0f}" if value >= _FOUR_DIGITS else f"{value:.3g}"
 
 
 def site_lines(mine: list[dict[str, Any]], all_loads: list[dict[str, Any]]) -> Iterable[str]:

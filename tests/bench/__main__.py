@@ -9,6 +9,7 @@ measured, and ``--resume`` goes on from there.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import platform
 import sys
@@ -21,6 +22,7 @@ from typing import Any
 
 from rich.console import Console
 
+from matrix.__main__ import _positive as positive
 from matrix.budget import default_jobs
 from matrix.store import read_json, write_json, write_text
 from pytest_torchcompat.timing.host import host
@@ -35,7 +37,7 @@ from tests.bench import (
     scale,
     scanning,
     start_up,
-    sweeping,
+    sweep_turns,
 )
 from tests.bench.figures import Figure, NotRunError
 from tests.bench.plot import plot
@@ -45,7 +47,7 @@ from tests.bench.report import markdown, table
 SCHEMA = 2
 BROKEN, INTERRUPTED = 1, 130
 WIDTH = 160  # of a table that goes to no terminal
-# What a night has ten minutes for, on two processors.
+# Of each suite so much that what is promised can be seen: a night has other things to do.
 QUICK: Mapping[str, Any] = {
     "cells": [1_000, 10_000],
     "checks": [1_000, 10_000],
@@ -98,46 +100,85 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     add = parser.add_argument
-    add("--only", nargs="+", choices=SUITES, default=SUITES)
-    add("--quick", action="store_true", help="Smaller and fewer: ten minutes on two processors")
+    only = "The suites to measure; all by default"
+    add("--only", nargs="+", choices=SUITES, default=SUITES, help=only)
+    add("--quick", action="store_true", help="Less of everything, as a night has it")
     add("--all", dest="everything", action="store_true", help="Show what is only stated as well")
-    add("--json", type=Path, metavar="FILE", help="Written after each suite")
+    add("--json", type=Path, metavar="FILE", help="Write the figures here, after each suite")
     add("--resume", type=Path, metavar="FILE", help="Skip what is in this JSON, and add to it")
-    add("--plot", type=Path, metavar="FILE", help="The ratios as an SVG")
-    add("--markdown", type=Path, metavar="FILE", help="The table in Markdown")
+    add("--plot", type=Path, metavar="FILE", help="Draw the ratios here, as an SVG")
+    add("--markdown", type=Path, metavar="FILE", help="Write the table here, in Markdown")
     _add_sizes(parser)
     return parser
 
 
 def _add_sizes(parser: argparse.ArgumentParser) -> None:
     def add(flag: str, kind: Callable[[str], Any], default: Any, text: str, **more: Any) -> None:
-        parser.add_argument(flag, type=kind, default=default, help=text, **more)
+        parser.add_argument(flag, type=kind, default=default, help=text, **{"metavar": "N", **more})
 
-    add("--cells", int, scale.SIZES, "Of runs made up", nargs="+", metavar="N")
-    add("--checks", int, paging.SIZES, "On pages", nargs="+", metavar="N")
-    add("--torch", str, None, "Repeatable", action="append", metavar="VERSION")
-    add("--library", str, None, "Repeatable", action="append", metavar="NAME[==VERSION]")
-    add("--jobs", int, default_jobs(), "Cells at a time in ours", metavar="N")
-    add("--repeat", int, 1, "Times each way through the sweep is taken", metavar="N")
-    add("--pairs", int, 25, "Starts with and without the plugin", metavar="N")
-    add("--downloads", int, 5, "Times 1 GiB is fetched each way", metavar="N")
-    add("--openings", int, 5, "Times each page is opened", metavar="N")
-    add("--scans", int, 3, "Times each scanner reads each large file", metavar="N")
-    add("--failures", int, 10_000, "Recorded failures to explain", metavar="N")
-    add("--turns", int, 15, "Times each way of timing and loading is taken", metavar="N")
-    add("--seconds", float, 0.5, "How long each way times a call", metavar="S")
-    torch_python = "A Python that has torch 2.6 or later, for torch's own lister"
+    add("--pairs", _spread, 25, "start-up: how often pytest starts with the plugin and without it")
+    add("--downloads", positive, 5, "fetch: how often 1 GiB is fetched each way")
+    add("--scans", positive, 3, "scan: how often each scanner reads each large file")
+    torch_python = "scan: a Python that has torch 2.6 or later, for torch's own lister"
     add("--torch-python", Path, Path(sys.executable), torch_python, metavar="FILE")
-    cold = "Begin the sweep with an empty cache of uv"
+    add("--failures", positive, 10_000, "explain: how many recorded failures are explained")
+    cells = (
+        f"scale: how many cells the made-up runs have, one run a number{_by_default(scale.SIZES)}"
+    )
+    add("--cells", positive, scale.SIZES, cells, nargs="+")
+    checks = f"page: how many checks the pages show, one page a number{_by_default(paging.SIZES)}"
+    add("--checks", positive, paging.SIZES, checks, nargs="+")
+    add("--openings", positive, 5, "page: how often the browser opens each page")
+    add("--turns", positive, 15, "forward and load: how often each way is taken")
+    add("--seconds", _seconds, 0.5, "forward: how long each way times a call", metavar="S")
+    _add_sweep(parser)
+
+
+def _add_sweep(parser: argparse.ArgumentParser) -> None:
+    again = "may be given several times"
+    torch = f"sweep: a version of torch to sweep; {again}{_by_default(sweep_turns.TORCHES)}"
+    parser.add_argument("--torch", action="append", metavar="VERSION", help=torch)
+    library = f"sweep: a library to sweep; {again}{_by_default(sweep_turns.LIBRARIES)}"
+    parser.add_argument("--library", action="append", metavar="NAME[==VERSION]", help=library)
+    jobs = "sweep: how many cells ours runs at a time"
+    parser.add_argument("--jobs", type=positive, default=default_jobs(), metavar="N", help=jobs)
+    repeat = "sweep: how often each way through the cells is taken"
+    parser.add_argument("--repeat", type=positive, default=1, metavar="N", help=repeat)
+    cold = "sweep: begin with an empty cache of uv"
     parser.add_argument("--cold", action="store_true", help=cold)
+
+
+def _by_default(values: Sequence[object]) -> str:
+    return f" (by default {', '.join(map(str, values))})"
+
+
+def _spread(text: str) -> int:
+    number = positive(text)
+    if number == 1:
+        message = "of 1 pair there are no quartiles; give 2 or more"
+        raise argparse.ArgumentTypeError(message)
+    return number
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds < math.inf:
+        message = f"{text!r} is no number of seconds; give more than 0"
+        raise argparse.ArgumentTypeError(message)
+    return seconds
 
 
 def _suites(options: argparse.Namespace) -> dict[str, Callable[[], list[Figure]]]:
     o = options
-    cells = sweeping.selection(o.torch or sweeping.TORCHES, o.library or sweeping.LIBRARIES)
+    cells = sweep_turns.selection(
+        o.torch or sweep_turns.TORCHES, o.library or sweep_turns.LIBRARIES
+    )
     hand = hands.WAYS
     if o.quick and not (o.torch or o.library):
-        cells, hand = list(sweeping.QUICK), (hands.NOX,)
+        cells, hand = list(sweep_turns.QUICK), (hands.NOX,)
     return {
         "start-up": lambda: start_up.figures(o.pairs),
         "fetch": lambda: fetching.figures(o.downloads),
@@ -148,7 +189,7 @@ def _suites(options: argparse.Namespace) -> dict[str, Callable[[], list[Figure]]
         "page": lambda: paging.figures(o.checks, o.openings),
         "forward": lambda: forwarding.figures(o.turns, o.seconds),
         "load": lambda: loads.figures(o.turns),
-        "sweep": lambda: sweeping.figures(cells, o.jobs, o.repeat, cold=o.cold, hand=hand),
+        "sweep": lambda: sweep_turns.figures(cells, o.jobs, o.repeat, cold=o.cold, hand=hand),
     }
 
 

@@ -19,7 +19,7 @@ from matrix.causes import marked
 from matrix.compare import answered
 from matrix.diff import Diff, diff
 from matrix.history import CellTrend
-from tests.bench.measuring import measured
+from tests.bench.made_up import with_figures
 
 REAL = Path(__file__).parents[1] / "browser" / "real_sweep.json.xz"
 PYTHONS = ("3.10", "3.11", "3.12")
@@ -42,7 +42,7 @@ def grown(checks: int) -> dict[str, Any]:
         held += len(again["checks"])
     there = {cell["torch"] for cell in cells}
     torch = [version for version in real["torch"] if version in there]
-    return answered({**real, "torch": torch, "cells": measured(cells)})
+    return answered({**real, "torch": torch, "cells": with_figures(cells)})
 
 
 def _again(cells: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -1,4 +1,8 @@
-"""The same cells by the sweep, and at their floor: an environment and one bare process each."""
+"""
+One way through the cells: the sweep's own, and the floor, an environment and a bare process each.
+
+``hands.py`` has the ways of those who sweep by hand, ``sweep_turns.py`` takes all of them in turn.
+"""
 
 from __future__ import annotations
 

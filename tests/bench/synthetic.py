@@ -163,7 +163,7 @@ def _working(end: str, number: int) -> Mapping[str, Any]:
     projection = [scale * (place - 15.5) for place in range(32)]
     return {
         "outcome": Outcome.SHIMMED if end == "shimmed" else Outcome.PASS,
-        "shims": ("hydra-defaults",) if end == "shimmed" else (),
+        "shims": ("dataclass-defaults",) if end == "shimmed" else (),
         "stage": Stage.FORWARD,
         "fingerprint": {
             "shape": [1, 84], "dtype": "float32", "norm": scale * 10, "projection": projection,

@@ -30,7 +30,18 @@ def test_what_is_the_default_is_not_given():
 def test_a_batch_is_a_whole_number(batch):
     with pytest.raises(NotOfferedError) as raised:
         checked(batch)
-    assert str(raised.value) == f"a batch is a whole number from 1 on, and {batch!r} is none"
+    assert str(raised.value) == (
+        f"a batch is a whole number from 1 on, and {batch!r} is not one; leave it out for 1"
+    )
+
+
+def test_a_whole_number_of_numpys_is_one_and_becomes_pythons_own():
+    numpy = pytest.importorskip("numpy")
+    batch = checked(numpy.int64(4))["batch"]
+    assert (batch, type(batch)) == (4, int)
+    assert checked(numpy.int64(1)) == {}
+    with pytest.raises(NotOfferedError, match="a batch is a whole number from 1 on"):
+        checked(numpy.float64(4))
 
 
 def test_an_unknown_type_of_numbers_is_an_error_with_those_that_are_known():

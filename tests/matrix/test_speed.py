@@ -477,6 +477,8 @@ def test_cells_of_a_cluster_are_not_run_in_turn_on_this_machine(sweep, monkeypat
     words = ["--executor", "dask", "--scheduler", "tcp://a-cluster:8786"]
     said, matrix = sweep([1.0, 1.0, 1.01, 1.0, 1.01], [1.3, 1.4, 1.42, 1.4, 1.42], *words)
     assert "in turn" not in said
+    sentence = "What seems slower or faster stays unconfirmed: its cells ran on other machines."
+    assert sentence in said
     speed = speed_of(matrix, "new")
     assert (speed["verdict"], speed["runs"]) == ("unconfirmed", 0)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 from pytest_torchcompat.plugin import benchmarks
+from pytest_torchcompat.plugin.summary import duration, timing_lines
 
 pytest.importorskip("torch")
 pytest.importorskip("pytest_benchmark")
@@ -16,19 +19,74 @@ pytest.importorskip("pytest_benchmark")
 TIMES = [0.5, 0.25, 0.25, 1.0]
 FIGURES = {"method": "cuda events, cache flushed", "median": 0.375}
 TOLD = f"""
+import pytest
 from pytest_torchcompat.plugin.benchmarks import tell
 
 def test_told(request):
     import torch
     tell(request, {FIGURES!r}, {TIMES!r})
 """
+GROUPED = (
+    TOLD
+    + """
+@pytest.mark.benchmark(group="of the test")
+def test_of_the_test(request):
+    test_told(request)
+
+@pytest.mark.benchmark(group="of the class")
+class TestClass:
+    def test_of_the_class(self, request):
+        test_told(request)
+
+    @pytest.mark.benchmark(group="of the method")
+    def test_of_the_method(self, request):
+        test_told(request)
+"""
+)
+MODULE = """
+import pytest
+from test_it import test_told as told
+
+pytestmark = pytest.mark.benchmark(group="of the module")
+
+def test_of_the_module(request):
+    told(request)
+"""
 
 
-def saved(pytester, *arguments):
-    pytester.makepyfile(TOLD)
-    done = pytester.runpytest_subprocess("--benchmark-json=it.json", *arguments)
-    done.assert_outcomes(passed=1)
-    return done, json.loads((pytester.path / "it.json").read_text("utf-8"))
+def run(folder, *arguments):
+    """Run a folder's suite in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+
+
+def saved_in(folder):
+    return json.loads((folder / "it.json").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """The folder of a suite that was run and saved, and what it said."""
+    folder = tmp_path_factory.mktemp("told")
+    (folder / "test_it.py").write_text(GROUPED, "utf-8")
+    (folder / "test_module.py").write_text(MODULE, "utf-8")
+    done = run(folder, "--benchmark-json=it.json", "--benchmark-save=one")
+    assert "5 passed" in done.stdout, done.stdout
+    return folder, done.stdout
+
+
+@pytest.fixture
+def compared(told, pytester):
+    """Return a function that runs the test again, and compares with a copy of what was saved."""
+    shutil.copytree(told[0] / ".benchmarks", pytester.path / ".benchmarks")
+    pytester.makepyfile(test_it=TOLD)
+    return lambda: pytester.runpytest_inprocess("--benchmark-compare=0001")
 
 
 def test_a_clock_is_moved_by_the_time_of_each_round():
@@ -41,23 +99,32 @@ def test_a_clock_is_moved_by_the_time_of_each_round():
     assert clock.__name__ == "cuda_events_cache_flushed"
 
 
-def test_its_json_holds_the_times_that_were_taken_and_the_method(pytester):
-    _, data = saved(pytester)
-    (found,) = data["benchmarks"]
+def test_its_json_holds_the_times_that_were_taken_and_the_method(told):
+    (found,) = (each for each in saved_in(told[0])["benchmarks"] if each["name"] == "test_told")
     assert found["stats"]["data"] == TIMES
     assert found["stats"]["median"] == 0.375
     assert found["options"]["timer"].endswith("cuda_events_cache_flushed")
     assert found["extra_info"]["torchcompat"] == FIGURES
 
 
-def test_its_table_has_them(pytester):
-    done, _ = saved(pytester)
-    done.stdout.fnmatch_lines(["*Median*", "test_told*375.0000*"])
+def test_the_group_that_a_mark_names_is_kept_with_the_times_that_were_taken(told):
+    found = {each["name"]: each for each in saved_in(told[0])["benchmarks"]}
+    assert {name: each["group"] for name, each in found.items()} == {
+        "test_told": None,
+        "test_of_the_test": "of the test",
+        "test_of_the_class": "of the class",
+        "test_of_the_method": "of the method",
+        "test_of_the_module": "of the module",
+    }
+    assert [each["stats"]["data"] for each in found.values()] == [TIMES] * 5
 
 
-def test_the_machine_is_described_by_its_torch_and_gpus(pytester):
-    _, data = saved(pytester)
-    machine = data["machine_info"]["torchcompat"]
+def test_its_table_has_them(told):
+    pytest.LineMatcher(told[1].splitlines()).fnmatch_lines(["*Median*", "test_told*375.0000*"])
+
+
+def test_the_machine_is_described_by_its_torch_and_gpus(told):
+    machine = saved_in(told[0])["machine_info"]["torchcompat"]
     assert {"torch", "cuda", "cudnn", "gpus"} <= set(machine)
 
 
@@ -69,19 +136,16 @@ def test_a_suite_that_never_imports_torch_is_not_made_to(pytester):
     assert "torchcompat" not in data["machine_info"]
 
 
-def test_two_runs_compare(pytester):
-    saved(pytester, "--benchmark-save=one")
-    done = pytester.runpytest_subprocess("--benchmark-compare=0001")
-    assert "test_told (0001_one)" in done.stdout.str()
+def test_two_runs_compare(compared):
+    assert "test_told (0001_one)" in compared().stdout.str()
 
 
-def test_another_gpu_is_not_compared_with(pytester):
-    saved(pytester, "--benchmark-save=one")
+def test_another_gpu_is_not_compared_with(pytester, compared):
     (file,) = pytester.path.glob(".benchmarks/*/*.json")
     data = json.loads(file.read_text("utf-8"))
     data["machine_info"]["torchcompat"]["gpus"] = ["NVIDIA H200"]
     file.write_text(json.dumps(data), "utf-8")
-    done = pytester.runpytest_subprocess("--benchmark-compare=0001")
+    done = compared()
     said = done.stdout.str() + done.stderr.str()
     assert (
         "torchcompat: the saved benchmarks are of NVIDIA H200, these of no GPU: such figures are"
@@ -92,7 +156,7 @@ def test_another_gpu_is_not_compared_with(pytester):
 
 def test_where_it_is_not_installed_nothing_is_told(pytester):
     pytester.makepyfile(TOLD)
-    pytester.runpytest_subprocess("-p", "no:benchmark").assert_outcomes(passed=1)
+    pytester.runpytest_inprocess("-p", "no:benchmark").assert_outcomes(passed=1)
 
 
 FORWARD = """
@@ -109,22 +173,30 @@ from pytest_torchcompat.timing.wall_clock import WallClock
 
 pytestmark = pytest.mark.torchcompat_checkpoint("rvc/hubert-base")
 """
-ONE = (
-    FORWARD
-    + """
+ONE = """
+import pytest
+
+@pytest.mark.torchcompat_checkpoint("rvc/hubert-base")
 def test_speed(torchcompat_forward):
-    torchcompat_forward(call=lambda: torch.ones(8), batch=2, dtype="float16")
+    def call():
+        import torch
+        return torch.ones(8)
+    torchcompat_forward(call=call, batch=2, dtype="float16")
+
+def test_plain():
+    pass
 """
+EFFORT = """
+import functools
+from pytest_torchcompat.timing import measuring
+
+measuring.Effort = functools.partial(measuring.Effort, precision=0, seconds=0.3, most={most})
+"""
+QUICK = EFFORT.format(most=60)
+OPTIONS = (
+    *("-p", "no:cacheprovider", "--torchcompat-edition=replica", "-rs"),
+    *("--torchcompat-device=cpu", "--torchcompat-report=report.jsonl"),
 )
-
-
-def forward(pytester, body, *arguments):
-    pytester.makepyfile(body)
-    return pytester.runpytest_subprocess(
-        *("-p", "no:cacheprovider", "--torchcompat-edition=replica", "-rs"),
-        *("--torchcompat-device=cpu", "--torchcompat-report=report.jsonl", *arguments),
-        timeout=300,
-    )
 
 
 def checks(folder):
@@ -132,38 +204,56 @@ def checks(folder):
     return {line["test"].split("::")[1]: line for line in lines if line["kind"] == "check"}
 
 
-def test_what_is_saved_has_its_sizes_and_compares_by_the_command_of_pytest_benchmark(pytester):
-    for name in ("one", "two"):
-        forward(pytester, ONE, f"--benchmark-save={name}").assert_outcomes(passed=1)
+@pytest.fixture(scope="module")
+def only(tmp_path_factory):
+    """The folder of a suite whose benchmarks alone were run and saved, and what it said."""
+    folder = tmp_path_factory.mktemp("only")
+    (folder / "test_it.py").write_text(ONE, "utf-8")
+    (folder / "conftest.py").write_text(QUICK, "utf-8")
+    return folder, run(folder, *OPTIONS, "--benchmark-only", "--benchmark-save=one", "-v").stdout
+
+
+def test_what_is_saved_has_its_sizes_and_compares_by_the_command_of_pytest_benchmark(
+    only, tmp_path
+):
+    folder = tmp_path / "it"
+    shutil.copytree(only[0], folder)
+    (folder / "report.jsonl").unlink()
+    assert "2 passed" in run(folder, *OPTIONS, "--benchmark-save=two").stdout
     command = [sys.executable, "-m", "pytest_benchmark", "compare", "0001", "0002"]
     done = subprocess.run(
-        command, cwd=pytester.path, capture_output=True, text=True, check=False, timeout=100
+        command, cwd=folder, capture_output=True, text=True, check=False, timeout=100
     )
     assert done.returncode == 0, done.stderr
     assert "test_speed (0001_one)" in done.stdout
     assert "test_speed (0002_two)" in done.stdout
-    (file,) = pytester.path.glob(".benchmarks/*/0002*.json")
+    (file,) = folder.glob(".benchmarks/*/0002*.json")
     (found,) = json.loads(file.read_text("utf-8"))["benchmarks"]
     figures = found["extra_info"]["torchcompat"]
     assert (figures["batch"], figures["dtype"]) == (2, "float16")
     assert figures["throughput"] == pytest.approx(2 / found["stats"]["median"])
-    assert checks(pytester.path)["test_speed"]["benchmark"] == figures
+    assert checks(folder)["test_speed"]["benchmark"] == figures
 
 
-@pytest.mark.parametrize(
-    ("option", "ours", "plain"),
-    [("--benchmark-only", "passed", "skipped"), ("--benchmark-skip", "skipped", "passed")],
-)
-def test_its_options_take_our_tests_for_benchmarks(pytester, option, ours, plain):
-    result = forward(pytester, ONE + "\ndef test_plain(): pass\n", option, "-v")
+def test_its_option_for_benchmarks_alone_takes_our_tests_for_such(only):
+    _, printed = only
+    assert "1 passed, 1 skipped" in printed
+    assert "test_speed PASSED" in printed
+    assert "test_plain SKIPPED" in printed
+    assert "Median" in printed
+
+
+def test_its_option_against_benchmarks_takes_our_tests_for_such(pytester):
+    pytester.makepyfile(ONE)
+    result = pytester.runpytest_inprocess(*OPTIONS, "--benchmark-skip", "-v")
     result.assert_outcomes(passed=1, skipped=1)
-    assert f"test_speed {ours.upper()}" in result.stdout.str()
-    assert f"test_plain {plain.upper()}" in result.stdout.str()
-    assert ("Median" in result.stdout.str()) is (ours == "passed")
+    assert "test_speed SKIPPED" in result.stdout.str()
+    assert "test_plain PASSED" in result.stdout.str()
+    assert "Median" not in result.stdout.str()
 
 
-# Each names when its calls are made, and each starts when the other does. Calls of two lengths are
-# never precise, so that both last as long as they may.
+# Each names when its calls are made, and each starts when the other does. None is ever precise, so
+# that both last as long as they may.
 TWO = (
     FORWARD
     + """
@@ -172,7 +262,7 @@ def test_speed(torchcompat_forward, mode):
     times = []
     def call():
         times.append(time.monotonic_ns())
-        for _ in range(100 * (1 + 3 * (len(times) % 2))):
+        for _ in range(100):
             torch.ones(64)
         times.append(time.monotonic_ns())
         return torch.ones(1)
@@ -184,13 +274,13 @@ def test_speed(torchcompat_forward, mode):
 )
 
 
-@pytest.mark.skipif(not hasattr(__import__("os"), "mkfifo"), reason="there is nothing to meet at")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there is nothing to meet at")
 def test_two_workers_benchmark_on_one_device_one_after_the_other(pytester):
-    import os
-
     barrier = str(pytester.path / "barrier")
     os.mkfifo(barrier)
-    result = forward(pytester, f"BARRIER = {barrier!r}\n{TWO}", "-n2")
+    pytester.makeconftest(EFFORT.format(most=10**9))
+    pytester.makepyfile(f"BARRIER = {barrier!r}\n{TWO}")
+    result = pytester.runpytest_subprocess(*OPTIONS, "-n2", timeout=300)
     result.assert_outcomes(passed=2)
     assert "was not used at all" not in result.stdout.str()
     spans = sorted(
@@ -222,8 +312,14 @@ class Sized(Library):
         x = repeated(torch.ones(1, 2), batch, dtype)
         return lambda: model(x)
 
+class Named(Library):
+    name = "named"
+    def load(self, checkpoint, path): return "a voice"
+    def forward(self, checkpoint, model, device):
+        return lambda: torch.ones(len(model))
+
 def pytest_torchcompat_libraries(config):
-    return [Library(), Sized()]
+    return [Library(), Sized(), Named()]
 
 def pytest_torchcompat_checkpoints(config):
     path = Path(__file__).with_name("voice.pt")
@@ -231,7 +327,7 @@ def pytest_torchcompat_checkpoints(config):
     from pytest_torchcompat.scan import scan_path
     replica = Replica(str(path), scan_path(path).sha256, "torch")
     return [Checkpoint(id=f"{each}/voice", library=each, why="ours", replica=replica)
-            for each in ("mine", "sized")]
+            for each in ("mine", "sized", "named")]
 """
 SIZES = (
     FORWARD
@@ -255,22 +351,64 @@ def test_no_other(torchcompat_model, torchcompat_forward):
 @pytest.mark.torchcompat_checkpoint("mine/voice")
 def test_unknown(torchcompat_model, torchcompat_forward):
     torchcompat_forward(torchcompat_model, dtype="float61")
+
+@pytest.mark.torchcompat_checkpoint("mine/voice")
+def test_two(torchcompat_forward):
+    calls = [torchcompat_forward(call=lambda: torch.ones(1), batch=each) for each in (2, 3)]
+    assert [figures["batch"] for figures in calls] == [2, 3]
+
+@pytest.mark.torchcompat_checkpoint("mine/voice")
+def test_numpys(torchcompat_forward):
+    batch = pytest.importorskip("numpy").int64(1)
+    assert type(torchcompat_forward(call=lambda: torch.ones(1), batch=batch)["batch"]) is int
+
+@pytest.mark.torchcompat_checkpoint("named/voice")
+def test_text_that_was_loaded(torchcompat_model, torchcompat_forward):
+    torchcompat_forward(torchcompat_model)
+
+@pytest.mark.torchcompat_checkpoint("named/voice")
+def test_text_of_the_file(torchcompat_checkpoint, torchcompat_forward):
+    torchcompat_forward(str(torchcompat_checkpoint.path))
+
+@pytest.mark.torchcompat_checkpoint("mine/voice")
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [((), {}), ((None,), {}), (("hubert",), {}), ((), {"call": 3}), ((7,), {"call": list})],
+    ids=["nothing", "none", "text", "number", "both"],
+)
+def test_wrong(torchcompat_forward, given, named):
+    torchcompat_forward(*given, **named)
+
+@pytest.mark.torchcompat_checkpoint("mine/voice")
+def test_wrong_after_loading(torchcompat_model, torchcompat_forward):
+    torchcompat_forward(torchcompat_model, call=list)
+
+@pytest.mark.torchcompat_checkpoint("mine/voice")
+def test_keyword(torchcompat_forward):
+    torchcompat_forward(call=list, size=4)
 """
 )
 
 
-def test_a_library_is_timed_in_the_sizes_that_its_adapter_offers(pytester):
-    pytester.makeconftest(OWN)
-    result = forward(pytester, SIZES, "--benchmark-json=it.json")
-    result.assert_outcomes(passed=5, failed=2)
-    found = checks(pytester.path)
-    sizes = {
+@pytest.fixture(scope="module")
+def sizes(tmp_path_factory):
+    """What a suite with libraries of its own says, its records, and its benchmarks."""
+    folder = tmp_path_factory.mktemp("sizes")
+    (folder / "conftest.py").write_text(QUICK + OWN, "utf-8")
+    (folder / "test_sizes.py").write_text(SIZES, "utf-8")
+    printed = run(folder, *OPTIONS, "--benchmark-json=it.json", "-rf").stdout
+    return printed, checks(folder), saved_in(folder)["benchmarks"]
+
+
+def test_a_library_is_timed_in_the_sizes_that_its_adapter_offers(sizes):
+    told, found, benchmarks = sizes
+    assert "9 failed, 9 passed" in told
+    seen = {
         (found[name]["benchmark"]["batch"], found[name]["benchmark"]["dtype"])
         for name in found
         if name.startswith("test_sizes")
     }
-    assert sizes == {(1, "float32"), (1, "bfloat16"), (4, "float32"), (4, "bfloat16")}
-    told = result.stdout.str()
+    assert seen == {(1, "float32"), (1, "bfloat16"), (4, "float32"), (4, "bfloat16")}
     assert (
         "torchcompat_forward: the adapter of mine has no forward pass with batch=4. Leave that out,"
         " or time a call of your own: torchcompat_forward(call=...) with the same words."
@@ -278,9 +416,46 @@ def test_a_library_is_timed_in_the_sizes_that_its_adapter_offers(pytester):
     assert "torchcompat_forward: 'float61' is not a known dtype. Choose one of: float32, " in told
     # That a test asks for what is not there says nothing about its checkpoint.
     assert {found["test_no_other"]["outcome"], found["test_unknown"]["outcome"]} == {"pass"}
-    data = json.loads((pytester.path / "it.json").read_text("utf-8"))
-    names = {each["name"] for each in data["benchmarks"]}
+    names = {each["name"] for each in benchmarks}
     assert {"test_sizes[1-float32]", "test_sizes[4-bfloat16]"} <= names
+
+
+def test_of_two_benchmarks_in_one_test_all_have_the_first(sizes):
+    told, found, benchmarks = sizes
+    (saved,) = (each for each in benchmarks if each["name"] == "test_two")
+    assert found["test_two"]["benchmark"]["batch"] == 2
+    assert saved["extra_info"]["torchcompat"] == found["test_two"]["benchmark"]
+    assert "forward, batch 2, float32, on cpu: " in told
+    assert "forward, batch 3, " not in told
+
+
+def test_a_batch_of_numpys_becomes_a_number_that_a_record_holds(sizes):
+    pytest.importorskip("numpy")
+    assert sizes[1]["test_numpys"]["benchmark"]["batch"] == 1
+
+
+def test_a_text_is_a_model_where_its_library_takes_one_for_it(sizes):
+    for name in ("test_text_that_was_loaded", "test_text_of_the_file"):
+        assert (sizes[1][name]["outcome"], sizes[1][name]["stage"]) == ("pass", "forward")
+
+
+def test_what_is_neither_a_model_nor_a_call_is_told_and_says_nothing_about_the_checkpoint(sizes):
+    told, found, _ = sizes
+    assert told.count("FAILED test_sizes.py::test_wrong") == 6
+    sentence = (
+        "torchcompat_forward takes a model or call=, a function without arguments, and not both."
+        " Write torchcompat_forward(model) or torchcompat_forward(call=lambda: ...)."
+    )
+    assert told.splitlines().count(sentence) == 6
+    assert [name for name in found if name.startswith("test_wrong")] == ["test_wrong_after_loading"]
+    loaded = found["test_wrong_after_loading"]
+    assert (loaded["outcome"], loaded["stage"], loaded["benchmark"]) == ("pass", "load", None)
+
+
+def test_a_wrong_keyword_is_told_by_the_name_of_the_fixture(sizes):
+    told, found, _ = sizes
+    assert "TypeError: torchcompat_forward() got an unexpected keyword argument 'size'" in told
+    assert "test_keyword" not in found
 
 
 BAD = (
@@ -304,7 +479,7 @@ def raising(number, error):
         calls.append(1)
         if len(calls) == number:
             raise error
-        return torch.ones(len(calls) % 2 * 10**5)  # of two lengths, so that there are many
+        return torch.ones(1)
     return call
 
 def test_no_tensor(torchcompat_forward):
@@ -357,17 +532,8 @@ def bad(tmp_path_factory):
     """What a suite of calls that can't be timed well says, and its records."""
     folder = tmp_path_factory.mktemp("bad")
     (folder / "test_bad.py").write_text(BAD, "utf-8")
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-rf", "-vv"]
-    options = ("edition=replica", "device=cpu", "report=report.jsonl")
-    done = subprocess.run(
-        [*command, *(f"--torchcompat-{each}" for each in options)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=200,
-    )
-    return done.stdout, checks(folder)
+    (folder / "conftest.py").write_text(QUICK, "utf-8")
+    return run(folder, *OPTIONS, "-rf", "-vv").stdout, checks(folder)
 
 
 @pytest.mark.parametrize(
@@ -431,3 +597,37 @@ def test_a_smaller_batch_after_one_that_was_too_large_is_what_counts(bad):
     record = records["test_smaller"]
     assert (record["outcome"], record["message"]) == ("pass", None)
     assert record["benchmark"]["batch"] == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (1234, "1,234 s"),
+        (999.6, "1,000 s"),
+        (12.345, "12.3 s"),
+        (1, "1 s"),
+        (0.9996, "1 s"),
+        (0.9994, "999 ms"),
+        (0.0123, "12.3 ms"),
+        (0.0009996, "1 ms"),
+        (9.994e-4, "999 us"),
+        (9.996e-7, "1 us"),
+        (9.994e-7, "999 ns"),
+        (0, "0 ns"),
+    ],
+)
+def test_a_time_is_told_in_digits_and_never_as_a_power_of_ten(seconds, said):
+    assert duration(seconds) == said
+
+
+def test_the_summary_tells_the_inputs_a_second_of_more_than_one_at_once():
+    figures = {"low": 0.1, "high": 0.3, "median": 0.2, "device": "cpu", "method": "m"}
+    figures |= {"remarks": [], "throughput": 1624.4}
+    (one,) = timing_lines({**figures, "batch": 1})
+    (eight,) = timing_lines({**figures, "batch": 8})
+    (unknown,) = timing_lines({**figures, "batch": 8, "throughput": None})
+    assert one == "    forward, batch 1, float32, on cpu: 200 ms (100 ms to 300 ms); m"
+    assert eight == (
+        "    forward, batch 8, float32, on cpu: 200 ms (100 ms to 300 ms), 1,624 inputs/s; m"
+    )
+    assert "inputs/s" not in unknown

@@ -9,6 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from fake_device import Queue  # noqa: E402
+
 from pytest_torchcompat import machine  # noqa: E402
 from pytest_torchcompat.attempt import Attempt, Check, record_of  # noqa: E402
 from pytest_torchcompat.checkpoints.catalogue import CheckpointFile, Edition  # noqa: E402
@@ -22,6 +24,7 @@ from pytest_torchcompat.timing import memory as held  # noqa: E402
 from pytest_torchcompat.timing.device import Events  # noqa: E402
 from pytest_torchcompat.timing.faults import told  # noqa: E402
 from pytest_torchcompat.timing.measuring import remarks  # noqa: E402
+from pytest_torchcompat.timing.wall_clock import WallClock  # noqa: E402
 
 LONG = Effort(precision=-1, seconds=1e9, most=100)
 QUICK = Effort(seconds=0.05)
@@ -297,3 +300,17 @@ def test_an_output_that_can_not_be_looked_at_fails_nothing():
     assert remarks([odd], [odd], "cpu") == [
         "the output can't be looked at: not implemented for this layout"
     ]
+
+
+@pytest.mark.parametrize("kind", ["wall clock", "events"])
+@pytest.mark.parametrize("error", [ZeroDivisionError("odd"), RuntimeError("CUDA error: assert")])
+def test_an_error_between_two_calls_leaves_nothing_of_the_last_output(kind, error):
+    def call():
+        return torch.ones(8)
+
+    timer = WallClock(call) if kind == "wall clock" else Events(call, Queue())
+    timer.take(1)
+    assert timer.last is not None
+    with pytest.raises(type(error)), told(timer):
+        raise error
+    assert timer.last is None

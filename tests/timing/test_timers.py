@@ -278,3 +278,22 @@ def test_memory_is_looked_at_before_outputs_are_copied(monkeypatch):
     monkeypatch.setattr(measuring, "tensors", tensors)
     measure(lambda: torch.ones(3), "cpu", QUICK)
     assert order[:2] == ["peak", "copied"]
+
+
+def test_what_a_benchmark_on_a_gpu_took_is_without_what_overwrites_its_cache(monkeypatch):
+    def graph_of(*_):
+        raise RuntimeError
+
+    device = Queue()
+    device.own = 256
+    monkeypatch.setattr(measuring, "Cuda", lambda _: device)
+    monkeypatch.setattr(measuring, "name_of", lambda _: "a GPU")
+    monkeypatch.setattr(measuring, "graph_of", graph_of)
+    monkeypatch.setattr(measuring, "_current", lambda _: contextlib.nullcontext())
+    monkeypatch.setattr(memory, "give_back", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 1_300)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda _: 2_256)
+    found = measure(lambda: device.work(0.05), "cuda", QUICK)
+    assert found["memory"] == {"allocated": 1_044, "reserved": 2_000}
+    assert (found["median"], found["graph"]) == (pytest.approx(0.05), None)

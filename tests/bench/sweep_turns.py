@@ -1,4 +1,4 @@
-"""The sweep against its floors and against the same cells by hand, turn by turn."""
+"""All ways through the same cells, turn by turn: the sweep, its floors, and by hand."""
 
 from __future__ import annotations
 
@@ -84,27 +84,35 @@ def _tell(found: Turn) -> None:
 
 
 def _figures(turns: list[Turn], jobs: int) -> Iterator[Figure]:
-    def each(name: str) -> list[float]:
-        return [turn.ways[name].wall for turn in turns]
-
-    own, alone, carried = each(sweep.OURS), each(sweep.ALONE), each(sweep.CARRIED)
-    cores = min(jobs, len(turns[0].ways[sweep.OURS].cells), os.cpu_count() or 1)
+    cells = len(turns[0].ways[sweep.OURS].cells)
     # Of one cell nothing is promised: there is nothing that two workers could share.
-    few = ", one cell" if len(turns[0].ways[sweep.OURS].cells) == 1 else ""
-    whole, floors = [took * cores for took in own], each(sweep.FLOORS)
-    hand = [name for name in hands.WAYS if name in turns[0].ways]
-    by_hand = {
-        "peer": ", ".join(sorted({named(name.split(maxsplit=1)[0].rstrip(",")) for name in hand})),
-        "theirs": [min(several) for several in zip(*map(each, hand))],
-    }
-    yield figure(
-        "sweep", f"wall x cores{few}", whole, "s", peer="bare processes", theirs=floors, cores=cores
-    )
-    yield figure("sweep", f"the fastest by hand{few}", own, "s", **by_hand)
-    yield figure("sweep", "the fastest by hand, ours all carried over", carried, "s", **by_hand)
-    yield figure("sweep", "several workers", own, "s", peer="one worker", theirs=alone)
+    few = ", one cell" if cells == 1 else ""
+    yield _beside_floors(turns, min(jobs, cells, os.cpu_count() or 1), few)
+    yield _by_hand(turns, sweep.OURS, f"the fastest by hand{few}")
+    yield _by_hand(turns, sweep.CARRIED, "the fastest by hand, ours all carried over")
+    alone = {"peer": "one worker", "theirs": _walls(turns, sweep.ALONE)}
+    yield figure("sweep", "several workers", _walls(turns, sweep.OURS), "s", **alone)
     for name in turns[0].ways:
         yield _of_way(name, turns)
+
+
+def _walls(turns: list[Turn], name: str) -> list[float]:
+    return [turn.ways[name].wall for turn in turns]
+
+
+def _beside_floors(turns: list[Turn], cores: int, few: str) -> Figure:
+    whole = [took * cores for took in _walls(turns, sweep.OURS)]
+    floors = {"peer": "bare processes", "theirs": _walls(turns, sweep.FLOORS)}
+    return figure("sweep", f"wall x cores{few}", whole, "s", **floors, cores=cores)
+
+
+def _by_hand(turns: list[Turn], ours: str, title: str) -> Figure:
+    """Return one of our ways beside whichever was the fastest by hand in each turn."""
+    ways = [name for name in hands.WAYS if name in turns[0].ways]
+    tools = {named(name.split(maxsplit=1)[0].rstrip(",")) for name in ways}
+    fastest = [min(turn.ways[name].wall for name in ways) for turn in turns]
+    peer = {"peer": ", ".join(sorted(tools)), "theirs": fastest}
+    return figure("sweep", title, _walls(turns, ours), "s", **peer)
 
 
 def _of_way(name: str, turns: list[Turn]) -> Figure:
