@@ -55,10 +55,12 @@ def test_of_the_module(request):
 
 
 def run(folder, *arguments):
-    """Run a folder's suite in a process of its own."""
+    """Run a folder's suite in a process of its own, which is no worker."""
+    outer = ("PYTEST_ADDOPTS", "PYTEST_XDIST_WORKER")
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments],
         cwd=folder,
+        env={name: value for name, value in os.environ.items() if name not in outer},
         capture_output=True,
         text=True,
         check=False,

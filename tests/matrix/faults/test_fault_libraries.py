@@ -52,7 +52,7 @@ def test_more_memory_than_a_check_may_take_is_infra_and_names_the_limit(scene):
     cell = scene.cell_of("a", "allocates", "works")
     scene.run_cell(cell, memory=LIMIT)
     assert scene.outcomes(cell) == {"allocates": "infra", "works": "pass"}
-    sentence = "a check may take 512 MB of memory here, and this one wants more: MemoryError: "
+    sentence = "a check may take 512 MiB of memory here, and this one wants more: MemoryError: "
     assert scene.record_of(cell, "allocates").message == sentence
     scene.traces.assert_none(scene.folder)
 

@@ -74,7 +74,7 @@ def test_each_fault_has_its_verdict_and_the_other_checks_theirs(records):
 
 def test_torchs_own_words_about_memory_follow_the_limits(records):
     message = records["allocates"].message
-    limit = "a check may take 2 GB of memory here, and this one wants more: RuntimeError: "
+    limit = "a check may take 2 GiB of memory here, and this one wants more: RuntimeError: "
     assert message.startswith(limit)
     assert "you tried to allocate" in message
 
