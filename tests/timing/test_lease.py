@@ -21,8 +21,8 @@ HOLDER = """
 import sys
 from pathlib import Path
 from pytest_torchcompat.timing.lease import lease
-print("asks", flush=True)
 try:
+    print("asks", flush=True)
     with lease("cpu", Path(sys.argv[1]), longest=-1) as remarks:
         print("held", remarks, flush=True)
         sys.stdin.read()
