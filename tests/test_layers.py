@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 
 # Ground floor first. A package is one floor; inside it, the modules are checked for cycles alone.
 PLUGIN_FLOORS = (
-    "display errors gpus machine outcome pairing reaping",
+    "display errors garbage gpus machine outcome pairing reaping",
     "record",
     "audit scan",
     "allowlist_code checkpoints convert",

@@ -14,6 +14,7 @@ from typing import Any
 Row = Mapping[str, Any]
 MISSING = -1
 _NOTHING = object()
+_PLAIN = (int, bool)
 _ALIKE = 8  # of one shape after another: fewer gain nothing
 
 
@@ -83,7 +84,8 @@ def _held(values: list[Any]) -> dict[str, list[Any]]:
 
 def _key(value: Any) -> Hashable:
     # 1, 1.0 and True are one key of a dictionary, and no two of them the same JSON.
-    return value if value is _NOTHING or isinstance(value, str) else (repr(value),)
+    plain = value is _NOTHING or value is None or isinstance(value, str)
+    return value if plain else (type(value), value) if type(value) in _PLAIN else (repr(value),)
 
 
 def _names(rows: Iterable[Row]) -> list[str]:

@@ -293,11 +293,16 @@ def _of_loads(loading: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _short(value: Any, form: str) -> Any:
-    kind = type(value)  # of JSON there are no others, and a large run has a million of them
+    # Of JSON there are no other types, and a large run has a million of values.
+    kind = type(value)
+    if kind is str or value is None:
+        return value
     if kind is float:
         return float(form % value)
     if kind is dict:
-        return {name: _short(each, form) for name, each in value.items()}
+        return {
+            name: each if type(each) is str else _short(each, form) for name, each in value.items()
+        }
     if kind is list:
         return [_short(each, form) for each in value]
     if kind is int and value >= _BYTES and form != _SHORT["fingerprint"]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ast
-import gc
 import re
 import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +23,7 @@ from pytest_torchcompat.audit.sources import (
     read,
     with_newlines,
 )
+from pytest_torchcompat.garbage import no_garbage_collection
 
 _IGNORE: Final = re.compile(r"#\s*torchcompat:\s*ignore(?:\[(?P<codes>[\w\s,]*)\])?\s*$")
 _ANY: Final = "*"
@@ -44,7 +43,7 @@ def audit(paths: Iterable[Path], exclude: Sequence[str] = ()) -> Report:
     A Python file that names nothing of what the rules are about is not parsed: it has no
     finding, whatever Python it is written for.
     """
-    with _no_garbage_collection():
+    with no_garbage_collection():
         reports = [_audit_file(file) for file in _once(paths, exclude)]
     return Report(
         files=len(reports),
@@ -60,18 +59,6 @@ def _once(paths: Iterable[Path], exclude: Sequence[str]) -> Iterator[Path]:
         if file.resolve() not in seen:
             seen.add(file.resolve())
             yield file
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    # Trees hold no cycles, and the collector doubles the time that parsing them takes.
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def audit_source(text: str, path: str = "<text>") -> Report:
