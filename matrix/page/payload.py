@@ -211,10 +211,14 @@ class Payload:
         return {
             "cell": {name: value for name, value in cell.items() if name not in left_out},
             "diagnosis": self._diagnosis(cell, diagnoses),
-            "command": commands.one_cell(cell["id"], self.matrix["edition"]),
+            "command": self._command(cell),
             "history": trend.trend.to_dict() if trend else None,
             "checks": [self._check(cell, each, diagnoses, codes) for each in cell["checks"]],
         }
+
+    def _command(self, cell: Mapping[str, Any], policy: str = "") -> str:
+        project = commands.project_in(self.matrix)
+        return commands.one_cell(cell["id"], self.matrix["edition"], policy, project)
 
     def _check(
         self, cell: Mapping[str, Any], check: Check, diagnoses: Pool, codes: Pool
@@ -224,7 +228,7 @@ class Payload:
             "record": _shortened(check),
             "diagnosis": self._diagnosis(check, diagnoses),
             "code": codes.number(code) if code else -1,
-            "command": commands.one_cell(cell["id"], self.matrix["edition"], check["policy"]),
+            "command": self._command(cell, check["policy"]),
             "history": self._history(cell, check),
             "changed": self._changes.get(_key(cell, check)),
             "baseline": self._baselines.of(cell, check),

@@ -129,7 +129,8 @@ class View:
     @property
     def go_on(self) -> str:
         """The command that goes on with an incomplete run."""
-        return commands.go_on(self.matrix.get("selection") or {}, self.matrix["edition"])
+        selection, project = self.matrix.get("selection") or {}, commands.project_in(self.matrix)
+        return commands.go_on(selection, self.matrix["edition"], project=project)
 
     def glyph(self, outcome: str) -> str:
         """Return the shape that goes with an outcome's word."""
