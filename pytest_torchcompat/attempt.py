@@ -91,7 +91,7 @@ def attempt(say: Say, check: Check) -> Attempt:
     if _Imports.error is not None:
         return failed(Stage.IMPORT, _Imports.error, [], seconds)
     loads: list[Load] = []
-    _, late = _early_and_late(check.shims)
+    _, late = shim.early_and_late(check.shims)
     try:
         device = device_of(check.device)
     except RuntimeError as error:
@@ -111,12 +111,6 @@ def attempt(say: Say, check: Check) -> Attempt:
     return Attempt(
         Stage.FORWARD, loads=tuple(loads), lost=lost, seconds=seconds, device=device, **found
     )
-
-
-def _early_and_late(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Tell the shims that the library's import needs from those of a check alone."""
-    early = tuple(name for name in names if shim.get(name).at_import)
-    return early, tuple(name for name in names if name not in early)
 
 
 def _described(
@@ -339,7 +333,7 @@ class Attempts:
         ruled = check.policy is not Policy.STOCK and check.use == FORWARD
         if not (check.loading and ruled and found.outcome.works and read):
             return None
-        early, late = _early_and_late(found.shims)
+        early, late = shim.early_and_late(found.shims)
         asked = Asked(
             *(check.file.path, check.policy, check.rules),
             *(read.weights_only, read.allowed_by_library, late),
@@ -398,7 +392,7 @@ class Attempts:
 
     def _attempt(self, check: Check, names: tuple[str, ...]) -> Record:
         check = dataclasses.replace(check, shims=names)
-        early, _ = _early_and_late(names)
+        early, _ = shim.early_and_late(names)
         result = self._nursery(early).run(attempt, check, timeout=self._timeout)
         read = _read(result.value, check.file) if isinstance(result, Returned) else None
         self._reads[names] = read

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
@@ -128,7 +128,7 @@ def _is_installed(distribution: str) -> bool:
     return True
 
 
-def _shims(library: Any, chosen: str) -> tuple[list[str], list[str]]:
+def _shims(library: Any, chosen: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """
     Return the shims that may be needed for the import, and those that may be after it.
 
@@ -136,12 +136,10 @@ def _shims(library: Any, chosen: str) -> tuple[list[str], list[str]]:
     """
     from pytest_torchcompat import shim
 
-    names = shim.that_apply(library.name, shim.installed(), chosen)
-    early = [name for name in names if shim.get(name).at_import]
-    return early, [name for name in names if name not in early]
+    return shim.early_and_late(shim.that_apply(library.name, shim.installed(), chosen))
 
 
-def _imported(stack: contextlib.ExitStack, subject: Subject, early: list[str]) -> None:
+def _imported(stack: contextlib.ExitStack, subject: Subject, early: Sequence[str]) -> None:
     from pytest_torchcompat import shim
 
     stack.enter_context(shim.held(early))
@@ -149,7 +147,7 @@ def _imported(stack: contextlib.ExitStack, subject: Subject, early: list[str]) -
     subject.library.import_()
 
 
-def _loaded(stack: contextlib.ExitStack, subject: Subject, late: list[str]) -> Any:
+def _loaded(stack: contextlib.ExitStack, subject: Subject, late: Sequence[str]) -> Any:
     """
     Return the model; where it does not load unaided, with the first shim that helps alone, or all.
 
@@ -177,7 +175,7 @@ def _unless_refused(subject: Subject) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _aided(stack: contextlib.ExitStack, subject: Subject, names: list[str]) -> Iterator[None]:
+def _aided(stack: contextlib.ExitStack, subject: Subject, names: Sequence[str]) -> Iterator[None]:
     """Apply shims for a block, and for the rest of the test where it ends without an error."""
     from pytest_torchcompat import shim
 

@@ -18,7 +18,18 @@ from pytest_torchcompat.shim.protocol import Shim
 from pytest_torchcompat.shim.torchaudio_cuda import TorchaudioCuda
 from pytest_torchcompat.shim.torchaudio_legacy import TorchaudioLegacy
 
-__all__ = ["SHIMS", "Shim", "Told", "applied", "get", "held", "installed", "lost", "that_apply"]
+__all__ = [
+    "SHIMS",
+    "Shim",
+    "Told",
+    "applied",
+    "early_and_late",
+    "get",
+    "held",
+    "installed",
+    "lost",
+    "that_apply",
+]
 
 # In the order in which they are applied: one may be what lets another import its library.
 SHIMS: tuple[Shim, ...] = (
@@ -54,6 +65,12 @@ def that_apply(library: str, versions: Mapping[str, str], chosen: str = "auto") 
         return tuple(each.name for each in SHIMS if each.name in named)
     fitting = (each for each in SHIMS if library in each.libraries)
     return tuple(each.name for each in fitting if each.applies(versions))
+
+
+def early_and_late(names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Tell the shims that a library's import may need from those of what comes after it."""
+    early = tuple(name for name in names if get(name).at_import)
+    return early, tuple(name for name in names if name not in early)
 
 
 @contextlib.contextmanager
