@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from matrix import axes
+from matrix import axes, tallies
 from matrix.recommend.moves import Move, Search
 from matrix.recommend.spans import ordered, spans
 from matrix.recommend.tried import (
@@ -98,6 +98,7 @@ class Advice:
     What the cells say of one set of packages.
 
     ``left_out`` works on none of the torches asked about, where other checkpoints do.
+    ``flaky`` are its checks whose tries disagree, a sentence each.
     ``other_policies`` are those that were not asked for and work on some of them.
     """
 
@@ -108,6 +109,7 @@ class Advice:
     barred: tuple[Barred, ...]
     unsaid: tuple[Unsaid, ...]
     contradictions: tuple[str, ...]
+    flaky: tuple[str, ...]
     left_out: Barred | None
     left_out_move: Move | None
     move: Move | None
@@ -145,6 +147,7 @@ class Room:
             barred=tuple(self._barred(tried, rest, kept)),
             unsaid=(*self._not_swept(tried), *self._unsaid(tried, ways, rest, kept)),
             contradictions=tuple(_contradictions(tried, torches, kept, self.policies)),
+            flaky=tuple(_flaky(tried, torches, kept, self.policies)),
             left_out=left_out,
             left_out_move=out_move,
             move=self._move(tried, kept, needed=not worked),
@@ -365,3 +368,14 @@ def _contradictions(
             if {WORKS, FAILS} <= set(said):
                 works, fails = (", ".join(ordered(said[word])) for word in (WORKS, FAILS))
                 yield f"torch {torch} under {policy}: Python {works} works, {fails} does not"
+
+
+def _flaky(
+    tried: Tried, torches: Sequence[str], subjects: Sequence[Subject], policies: Sequence[str]
+) -> Iterator[str]:
+    cells = ((torch, cell) for torch in torches for cell in tried.at(torch))
+    for torch, cell in cells:
+        for policy in policies:
+            for check in filter(tallies.is_flaky, about(cell, policy, subjects)):
+                said = tallies.told(check["tally"])
+                yield f"torch {torch} under {policy}, {check['checkpoint']}: {said}"

@@ -60,6 +60,8 @@ def _of_set(answer: Answer, advice: Advice) -> Iterator[str]:
         yield _of_unsaid(unsaid)
     for sentence in advice.contradictions:
         yield f"The cells contradict each other: {sentence}; ask with --python."
+    for sentence in advice.flaky:
+        yield f"Not stable: the tries disagree on {sentence}."
     if advice.move:
         yield from _of_move(advice.move)
     elif not advice.unaided and not answer.paired:

@@ -127,6 +127,17 @@ def test_torch_is_split_where_another_policy_is_needed():
     assert ways(advice(*SWEEP)) == [("stock", "==2.5.1"), ("allowlisted", ">=2.6")]
 
 
+def test_a_check_whose_tries_disagree_is_named_with_its_tally():
+    torn = cell("2.6.0", "FrPP", check={"tally": {"pass": 2, "fail": 1}})
+    torn["checks"] = [each for each in torn["checks"] if each["policy"] == "allowlisted"]
+    sentence = (
+        "  Not stable: the tries disagree on torch 2.6.0 under allowlisted, "
+        "ultralytics/yolov8n: pass 2, fail 1."
+    )
+    assert sentence.strip() in [each.strip() for each in text(SWEEP[0], torn)]
+    assert not any("Not stable" in each for each in text(*SWEEP))
+
+
 def test_of_policies_the_one_that_changes_nothing_comes_first_and_then_the_safest():
     cells = [
         cell("2.5.1", "PPPP"),
