@@ -12,7 +12,21 @@ SCHEMA = 1
 
 
 class Verdict(str, Enum):
-    """What torch, left alone, does at a site."""
+    """
+    What torch, left alone, does at a site.
+
+    ``ok``: the load is weights-only on every torch.
+
+    ``by-version``: the load does not choose, and torch's default decides.
+
+    ``by-lightning``: the load goes through lightning, whose version decides as well.
+
+    ``executes``: the load executes the pickle on every torch.
+
+    ``raises``: the call itself is an error on every torch.
+
+    ``not-known``: what is chosen is only known at run time.
+    """
 
     OK = "ok"
     BY_VERSION = "by-version"

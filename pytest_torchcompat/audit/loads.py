@@ -254,7 +254,7 @@ def _entries_set(names: Names) -> Iterator[tuple[ast.Name, ast.expr]]:
     """Yield the names of mappings that are given a ``weights_only``, and what they are given."""
     for node in names.all(ast.Assign):
         target = node.targets[0]
-        if isinstance(target, ast.Subscript) and _is_weights_only(target.slice):
+        if isinstance(target, ast.Subscript) and is_weights_only(target.slice):
             yield from (
                 (each, node.value) for each in (target.value,) if isinstance(each, ast.Name)
             )
@@ -268,14 +268,16 @@ def _defaults_to_false(call: ast.Call) -> bool:
     # What setdefault(..., True) leaves to the caller is not known.
     if last_name(call.func) != "setdefault" or not call.args:
         return False
-    return _is_weights_only(call.args[0]) and _false(call.args[-1])
+    return is_weights_only(call.args[0]) and is_false(call.args[-1])
 
 
-def _is_weights_only(node: ast.AST) -> bool:
+def is_weights_only(node: ast.AST) -> bool:
+    """Say whether a node is the argument's name, as a key."""
     return isinstance(node, ast.Constant) and node.value == "weights_only"
 
 
-def _false(node: ast.expr) -> bool:
+def is_false(node: ast.expr) -> bool:
+    """Say whether a node is False, or another constant that torch takes for it."""
     return isinstance(node, ast.Constant) and not node.value and node.value is not None
 
 

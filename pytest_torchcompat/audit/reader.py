@@ -12,6 +12,7 @@ from typing import Final
 
 from pytest_torchcompat.audit import allowing, replaced, swallowed, torchaudio_api, unset, variables
 from pytest_torchcompat.audit.findings import Finding, Place, Report, Site
+from pytest_torchcompat.audit.library_loads import library_loads, names_one
 from pytest_torchcompat.audit.loads import Load, loads
 from pytest_torchcompat.audit.names import Names
 from pytest_torchcompat.audit.rules import UNREADABLE
@@ -93,7 +94,7 @@ def _audited(source: Source) -> Report:
 def _is_about_loading(text: str) -> bool:
     # Python reads names in this form too, so that a name can be spelled in other letters.
     text = text if text.isascii() else unicodedata.normalize("NFKC", text)
-    if any(word in text for word in _WORDS):
+    if any(word in text for word in _WORDS) or names_one(text):
         return True
     if "torch" not in text and "lightning" not in text:
         return False
@@ -129,7 +130,7 @@ def _of_loads(source: Source, found: Iterable[Load]) -> Iterator[Finding]:
 
 
 def _of_module(source: Source, names: Names, found: Sequence[Load]) -> Iterator[Finding]:
-    swallows = swallowed.swallows(names, found)
+    swallows = swallowed.swallows(names, [*found, *library_loads(names)])
     asked = (
         swallowed.findings(swallows),
         unset.findings(names, swallows),

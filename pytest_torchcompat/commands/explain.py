@@ -17,7 +17,7 @@ from packaging.version import InvalidVersion, Version
 
 from pytest_torchcompat.diagnosis import Error, Failure, diagnose, text
 from pytest_torchcompat.diagnosis.failure import CRASH, RESOLVE, RESOLVER, TIMEOUT, normalised
-from pytest_torchcompat.diagnosis.grouping import group_of
+from pytest_torchcompat.diagnosis.grouping import REFUSAL, group_of
 from pytest_torchcompat.diagnosis.matching import matches
 from pytest_torchcompat.diagnosis.paste_lines import LIMIT
 from pytest_torchcompat.diagnosis.pasted import Pasted, narrowed, read
@@ -137,13 +137,20 @@ def _explained(name: str, known: Mapping[str, str]) -> tuple[Pasted, list[Explai
     where = "standard input" if name == _STDIN else escaped(name)
     pasted = read(_decoded(_standard_input() if name == _STDIN else _file(name), where))
     pasted = replace(pasted, versions={**known, **pasted.versions})
-    found = list(_distinct(pasted)) or list(_by_words(pasted))
+    found = list(_distinct(pasted))
+    if not any(each.diagnosis for each in found) and (not found or _tells_refusal(pasted)):
+        # A program that caught torch's error prints it without its name, and fails later.
+        found = [*_by_words(pasted), *found]
     if any(not each.is_warning for each in found):
         # Where there is an error, a warning that nobody knows is noise.
         found = [each for each in found if each.diagnosis or not each.is_warning]
     if not found:
         raise NothingToExplainError(_nothing(where, pasted))
     return pasted, found
+
+
+def _tells_refusal(pasted: Pasted) -> bool:
+    return REFUSAL in pasted.installer.errors[0].message
 
 
 def _by_words(pasted: Pasted) -> Iterator[Explained]:
@@ -268,6 +275,16 @@ Found = Mapping[str, tuple[Pasted, list[Explained]]]
 
 
 def _data(found: Found) -> dict[str, Any]:
+    """
+    Return what ``--json`` writes.
+
+    ``schema`` is 1. Each of ``texts`` has ``file``, null for standard input, the ``versions`` that
+    it tells, ``cut`` where a traceback ends too early, and ``failures``. A failure has
+    ``exception``, ``message`` and ``chain``; its ``stage``; how many ``times`` it is in the text;
+    its ``group``, equal for failures that differ in paths and numbers alone; and ``diagnosis``,
+    null where it is not known: the ``id`` of its signature, ``cause``, ``link`` and ``remedies``,
+    each with ``kind``, ``says``, ``code`` and ``when``.
+    """
     texts = [
         {
             "file": None if name == _STDIN else name,

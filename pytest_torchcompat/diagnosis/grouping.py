@@ -12,7 +12,7 @@ LONGEST = 240  # a line that names a group
 _READ = 8000  # of a message; what comes later is a log
 _DIGEST = 8
 # Between the two, torch says what may be done, in words that differ from version to version.
-_REFUSAL, _REASON = "Weights only load failed.", "WeightsUnpickler error: "
+REFUSAL, _REASON = "Weights only load failed.", "WeightsUnpickler error: "
 
 _QUOTES = "'\"`"
 _ROOT = r"(?:[A-Za-z]:|~|\.\.?)?[\\/]"
@@ -81,10 +81,10 @@ def normalised(message: str) -> str:
 
 
 def _refusal(text: str) -> str:
-    before, refused, after = text.partition(_REFUSAL)
+    before, refused, after = text.partition(REFUSAL)
     _, found, reason = after.rpartition(_REASON)
     # After the first sentence it says once more what may be done.
-    return f"{before}{_REFUSAL} {reason.partition('. ')[0]}" if refused and found else text
+    return f"{before}{REFUSAL} {reason.partition('. ')[0]}" if refused and found else text
 
 
 def _sorted(found: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from pytest_torchcompat.plugin import marks
+from pytest_torchcompat.plugin import caught, marks
 from pytest_torchcompat.plugin.options import SETTINGS
 from pytest_torchcompat.plugin.summary import note
 from pytest_torchcompat.policies import Policy
@@ -57,7 +57,9 @@ def held_for(node: pytest.Item | pytest.Collector, policy: Policy | None) -> Ite
 
     def keep(load: Load) -> None:
         state.loads.append(load)
-        note(node, {**load.to_dict(), **state.named(load.sha256)})
+        line = {**load.to_dict(), **state.named(load.sha256)}
+        note(node, line)
+        caught.keep(node, line)
 
     try:
         with applied(policy, state.rules, keep):

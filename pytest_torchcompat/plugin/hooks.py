@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_torchcompat.plugin import hookspecs, marks, options, summary
+from pytest_torchcompat.plugin import caught, hookspecs, marks, options, summary
 from pytest_torchcompat.plugin.enforcement import held_for, policies_for, policy_of, runs_once
 from pytest_torchcompat.plugin.options import PROBLEM, SETTINGS
 
@@ -32,6 +32,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SETTINGS] = options.resolve(config)
     config.stash[summary.PENDING] = []
     config.pluginmanager.register(_Boundary(), "torchcompat-boundary")
+    if config.stash[SETTINGS].whole_suite:
+        config.pluginmanager.register(_Fixtures(), "torchcompat-fixtures")
     if not hasattr(config, "workerinput"):
         config.pluginmanager.register(summary.Writer(config), "torchcompat-writer")
 
@@ -132,3 +134,14 @@ class _Boundary:
             return None
         item.ihook.pytest_runtest_protocol(item=item, nextitem=None)
         return True
+
+
+class _Fixtures:
+    """Tells the loads of fixtures that outlive a test, where a policy holds for the whole suite."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(
+        self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+    ) -> Generator[None, object, object]:
+        with caught.in_fixture(request.config, fixturedef):
+            return (yield)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_torchcompat.outcome import Outcome
+from pytest_torchcompat.plugin.caught import place_of
 from pytest_torchcompat.plugin.options import SETTINGS
 from pytest_torchcompat.policies import Policy
 
@@ -205,19 +206,18 @@ def _rounded(value: float) -> str:
 def site_lines(mine: list[dict[str, Any]], all_loads: list[dict[str, Any]]) -> Iterable[str]:
     """Tell each site: where, which file, and on a line of its own why it was not loaded."""
     allowed = {
-        _key(load)
+        load["sha256"]
         for load in all_loads
         if load["policy"] == Policy.ALLOWLISTED.value and load["outcome"] == "ok"
     }
     for load in mine:
-        via = f" -> {load['site']}" if load["site"] != load["caller"] else ""
         ok = load["outcome"] == "ok"
         what = f" = {load['checkpoint']} ({load['edition']})" if "checkpoint" in load else ""
-        yield f"{load['caller']}{via}   {load['file']}{what}{'   ok' if ok else ''}"
+        yield f"{place_of(load)}{what}{'   ok' if ok else ''}"
         if load["overridden"]:
             yield "    its explicit weights_only=False was overridden"
         if not ok:
-            yield _reason(load, _key(load) in allowed)
+            yield _reason(load, load["sha256"] in allowed)
 
 
 def _reason(load: dict[str, Any], passes_allowlisted: bool) -> str:

@@ -11,7 +11,20 @@ FORCE, FORCE_NOT = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY
 
 
 class Policy(str, Enum):
-    """How ``torch.load`` treats pickles."""
+    """
+    How ``torch.load`` treats pickles.
+
+    ``stock``: nothing is touched; what a user gets out of the box.
+
+    ``patched``: a load that does not choose gets ``weights_only=False``, and so executes the
+    pickle; an explicit choice stands. Only files that are verified or named trusted are executed.
+
+    ``allowlisted``: every load gets ``weights_only=True``, an explicit ``False`` included; the
+    globals of the file's own row, and those that the user allowed, are registered for that load.
+
+    ``strict``: every load gets ``weights_only=True``, an explicit ``False`` included; nothing is
+    registered but what a library registers by itself.
+    """
 
     STOCK = "stock"
     PATCHED = "patched"

@@ -12,15 +12,21 @@ from typing import Any
 
 _SITE_PACKAGES = tuple({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
 _TORCH = str(Path("torch", "serialization.py"))
+_WRAPPED = 8  # patches one over the other that are looked through
 _OWN = str(Path(__file__).parents[1]) + os.sep
 
 
 def call_sites(root: Path | None) -> tuple[str, str]:
-    """Return where ``torch.load`` was called, and the project's own line that led there."""
+    """
+    Return where ``torch.load`` was called, and the project's own line that led there.
+
+    A patch of ``torch.load`` in the project did not lead there by itself: its caller did.
+    """
     frames = [frame for frame in _frames() if not _is_machinery(frame)]
     if not frames:
         return ("", "")
     own = [frame for frame in frames if _is_project(frame, root)]
+    own = [frame for frame in own if not _is_patch(frame)] or own
     return (_place(frames[0], root), _place(own[0] if own else frames[0], root))
 
 
@@ -34,6 +40,16 @@ def _frames() -> Iterator[types.FrameType]:
 def _is_machinery(frame: types.FrameType) -> bool:
     file = frame.f_code.co_filename
     return file.startswith(_OWN) or file.endswith(_TORCH)
+
+
+def _is_patch(frame: types.FrameType) -> bool:
+    """Whether a frame is of what somebody put in the place of ``torch.load``."""
+    load: Any = getattr(sys.modules.get("torch"), "load", None)
+    for _ in range(_WRAPPED):
+        if getattr(load, "__code__", None) is frame.f_code:
+            return True
+        load = getattr(load, "__wrapped__", None)
+    return False
 
 
 def _is_project(frame: types.FrameType, root: Path | None) -> bool:

@@ -51,6 +51,7 @@ def applied(policy: Policy, rules: Rules, on_load: Callable[[Load], None]) -> It
 
 @contextlib.contextmanager
 def _environment(policy: Policy) -> Iterator[None]:
+    """Set torch's own switches, which child processes inherit, as the policy has it."""
     before = {name: os.environ.get(name) for name in (FORCE, FORCE_NOT)}
     if policy is not Policy.STOCK:
         for name in before:

@@ -101,4 +101,6 @@ def allowed_by_library() -> tuple[str, ...]:
 def _registered_name(item: Any) -> str:
     if isinstance(item, tuple):
         return str(item[1])
+    if isinstance(item, str):  # which allows nothing, and makes the next load fail
+        return item
     return f"{getattr(item, '__module__', '')}.{getattr(item, '__qualname__', item)}"

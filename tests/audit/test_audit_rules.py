@@ -111,6 +111,28 @@ def test_the_sentences_of_a_swallowed_failure_name_the_load():
     assert finding.message.startswith("A bare except hides that torch.load in line 4 failed")
 
 
+@pytest.mark.parametrize(
+    ("text", "call"),
+    [
+        ("from ultralytics import YOLO", "YOLO(f)"),
+        ("from ultralytics.nn import tasks", "tasks.attempt_load_weights(f)"),
+        ("import fairseq", "fairseq.checkpoint_utils.load_model_ensemble_and_task([f])"),
+        ("from pyannote.audio import Pipeline", "Pipeline.from_pretrained(f)"),
+        ("from TTS.api import TTS", "TTS(model_path=f)"),
+    ],
+)
+def test_a_load_through_a_library_is_swallowed_as_torchs_own(text, call):
+    head = f"{text}\nclass Model:\n    def __init__(self, f):\n        try:\n"
+    use = "    def run(self):\n        return self.model()\n"
+    body = f"{head}            self.model = {call}\n        except:\n            pass\n{use}"
+    unset, swallowed = found(body, "TC010", "TC012")
+
+    assert (unset.rule.code, unset.place.line) == ("TC012", 5)
+    assert (swallowed.rule.code, swallowed.place.line) == ("TC010", 6)
+    assert audit_source(body).sites == ()
+    assert found(body.replace("pass", "raise"), "TC010", "TC012") == []
+
+
 def test_a_suppressed_failure_is_swallowed():
     head = "import torch, contextlib\nwith contextlib.suppress"
     (finding,) = found(f"{head}(Exception):\n    torch.load(f)", "TC010")
@@ -209,6 +231,37 @@ def test_torch_load_replaced_for_the_process(text):
     assert finding.message.endswith(
         "load is replaced for the whole process, for every library in it."
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'torch.load = lambda *a, **k: old(*a, **{**k, "weights_only": False})',
+        "def mine(f, **k):\n    k['weights_only'] = False\n    return old(f, **k)\n"
+        "torch.load = mine",
+        "setattr(torch, 'load', lambda *a, **k: old(*a, **{**k, 'weights_only': 0}))",
+    ],
+)
+def test_a_replacement_that_drops_what_its_caller_chose_is_told_as_that(text):
+    (finding,) = found(f"import torch\nold = torch.load\n{text}", "TC020")
+
+    assert finding.message.endswith(" It passes weights_only=False whatever its caller chose.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'torch.load = lambda *a, **k: old(*a, **{"weights_only": False, **k})',
+        "def mine(f, **k):\n    if 'weights_only' not in k:\n        k['weights_only'] = False\n"
+        "    return old(f, **k)\ntorch.load = mine",
+        "def mine(f, **k):\n    k.setdefault('weights_only', False)\n    return old(f, **k)\n"
+        "torch.load = mine",
+    ],
+)
+def test_a_replacement_that_keeps_what_its_caller_chose_is_not_said_to_drop_it(text):
+    (finding,) = found(f"import torch\nold = torch.load\n{text}", "TC020")
+
+    assert finding.message.endswith("for every library in it.")
 
 
 @pytest.mark.parametrize(

@@ -269,3 +269,18 @@ def test_an_interrupted_paste_is_told_in_a_line(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", Interrupted())
     assert main(["explain"]) == 130
     assert capsys.readouterr().err == "torchcompat explain: stopped\n"
+
+
+def test_a_refusal_that_was_printed_without_its_name_is_told_beside_what_came_of_it(write, capsys):
+    message = KNOWN.partition("_pickle.UnpicklingError: ")[2]
+    assert main(["explain", write(f"no model: {message}{UNKNOWN}")]) == 1
+    said = capsys.readouterr().out
+    assert said.index("known: wo-global-2.7") < said.index("run.OddError: nobody met this")
+
+
+def test_an_unknown_error_beside_other_words_stays_unknown(write, capsys):
+    words = "torch.load from a file that is seekable, and other words of a log\n"
+    assert main(["explain", write(words + UNKNOWN)]) == 1
+    said = capsys.readouterr().out
+    assert "known:" not in said
+    assert said.startswith("run.OddError: nobody met this")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -353,3 +354,123 @@ def test_check(record):
     result.stdout.fnmatch_lines(["a/b (replica) under stock: fail at load: *", *SAYS])
     result.stdout.fnmatch_lines(["*= known failures =*", "1 x wo-global-2.7: *"])
     assert [line["kind"] for line in report(pytester)] == ["environment", "check"]
+
+
+APP = """
+import torch
+
+class Model:
+    def __init__(self, path, safe=True):
+        try:
+            self.weights = torch.load(path, weights_only=safe)
+        except Exception:
+            pass
+
+    def run(self):
+        return self._step()
+
+    def _step(self):
+        return self.weights
+"""
+CAUGHT = """
+import pytest
+from app import Model
+
+@pytest.fixture(scope="module")
+def model():
+    return Model("odd.pt")
+
+def test_own():
+    Model("odd.pt").run()
+
+def test_of_a_fixture(model):
+    model.run()
+
+def test_of_a_fixture_again(model):
+    model.run()
+
+def test_without():
+    raise ValueError("of its own")
+"""
+BEFORE = [
+    "Before this a load failed and its error was caught, which may be why:",
+    "app.py:6   odd.pt",
+    "    UnpicklingError: Weights only load failed.*",
+    "known: wo-argparse-namespace",
+    "*",
+    "    torch.serialization.add_safe_globals*",
+]
+
+
+@pytest.fixture
+def swallowing(pytester):
+    # Not imported: pytester takes it out again after the test, and torch bears no second import.
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("needs torch")
+
+    def make(body):
+        pytester.makepyfile(app=APP, test_it=body)
+        program = (
+            "import argparse, torch\n"
+            "torch.save({'args': argparse.Namespace(layers=2)}, 'odd.pt')\n"
+            "torch.save({'weight': torch.zeros(2)}, 'plain.pt')\n"
+        )
+        subprocess.run([sys.executable, "-c", program], cwd=pytester.path, check=True)
+        return pytester
+
+    return make
+
+
+def test_a_failure_after_a_load_whose_error_was_caught_tells_the_load(swallowing):
+    pytester = swallowing(CAUGHT)
+    report_to = "--torchcompat-report=report.jsonl"
+    result = run(pytester, "--torchcompat-policy=strict,allowlisted", report_to)
+    result.assert_outcomes(failed=8)
+    for name in ("test_own", "test_of_a_fixture", "test_of_a_fixture_again"):
+        for policy in ("strict", "allowlisted"):
+            result.stdout.fnmatch_lines([f"*_ {name}[[]{policy}] _*", *BEFORE])
+    result.stdout.fnmatch_lines(
+        ["*= known failures =*", "6 x after a caught error, wo-argparse-namespace: The file *"]
+    )
+    failures = [line for line in report(pytester) if line["kind"] == "failure"]
+    told = [line["caught"] and line["caught"]["file"] for line in failures]
+    assert told.count("odd.pt") == 6
+    assert [line["diagnosis"] for line in failures if not line["caught"]] == [None, None]
+
+
+def test_a_remedy_names_the_file_and_what_the_policy_overrides_comes_last(swallowing):
+    body = "import torch\ndef test_it():\n    torch.load('odd.pt')\n"
+    lines = str(run(swallowing(body), "--torchcompat-policy=strict").stdout).splitlines()
+    start = lines.index("known: wo-argparse-namespace")
+    said = [line for line in lines[start:] if line.startswith(("- ", "    torchcompat"))][:4]
+    assert said[0].startswith("- Allow what the file names")
+    assert "    torchcompat convert odd.pt OUT.safetensors" in said
+    assert said[-1].startswith("- Where you trust whoever made the file, load it unchecked")
+
+
+def test_a_load_as_the_module_is_imported_concerns_all_its_tests(swallowing):
+    body = "from app import Model\nMODEL = Model('odd.pt')\ndef test_it():\n    MODEL.run()\n"
+    result = run(swallowing(body), "--torchcompat-policy=strict")
+    result.stdout.fnmatch_lines(["*_ test_it _*", *BEFORE])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "assert Model('plain.pt').run() == 1",
+        "Model('odd.pt')\n    import shutil\n    shutil.copy('plain.pt', 'odd.pt')\n"
+        "    assert Model('odd.pt').run() == 1",
+    ],
+    ids=["a load that succeeds", "a load that succeeds when it is tried again"],
+)
+def test_a_failure_is_not_laid_on(swallowing, body):
+    pytester = swallowing(f"from app import Model\ndef test_it():\n    {body}\n")
+    result = run(pytester, "--torchcompat-policy=strict")
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("Before this*")
+
+
+def test_an_error_that_was_caught_is_told_where_nobody_knows_it(swallowing):
+    body = "from app import Model\ndef test_it():\n    Model(3).run()\n"
+    result = run(swallowing(body), "--torchcompat-policy=strict")
+    result.stdout.fnmatch_lines([BEFORE[0], "app.py:6   <int>", "    AttributeError: *"])

@@ -94,6 +94,27 @@ def test_each_policy_of_a_list_runs_the_tests_anew_session_fixtures_too(suite):
     )
 
 
+def test_a_file_that_another_site_loads_under_allowlisted_passes_it_at_each(suite):
+    suite.makepyfile(
+        test_app="""
+        import torch
+        from app import unsafe
+
+        def test_fallback():
+            try:
+                torch.load("unsafe.pt", weights_only=True)
+            except Exception:
+                unsafe()
+        """
+    )
+    result = run(
+        suite, "--torchcompat-policy=strict,allowlisted", "--torchcompat-allow=argparse.Namespace"
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    hint = "    refused: argparse.Namespace      passes under allowlisted"
+    assert str(result.stdout).splitlines().count(hint) == 2
+
+
 def test_patched_refuses_what_nobody_trusts_and_runs_what_the_user_names(suite):
     result = run(suite, "--torchcompat-policy=patched", "--torchcompat-trust=unsafe.pt")
     result.assert_outcomes(passed=1, errors=2)

@@ -19,7 +19,7 @@ from pytest_torchcompat.scan import scan_path
 
 ROOT = Path(__file__).parents[2]
 YOLO = ROOT / "pytest_torchcompat" / "checkpoints" / "replicas" / "ultralytics" / "yolov8n.pt"
-DETECTOR = ("torch==2.15.0", "ultralytics==8.1.0", "opencv-python-headless")
+DETECTOR = ("torch==2.15.0", "ultralytics==8.1.0")
 PAIR = ("torch==2.15.0", "torchaudio==2.11.0")
 LOADS_YOLO = "from ultralytics import YOLO\nprint(type(YOLO('yolov8n.pt').model).__name__)\n"
 LOADS_STATE = "print(*torch.load('state.pt', weights_only=True))\n"
@@ -102,11 +102,6 @@ def test_a_shim_at_the_top_of_the_program_lets_torchaudio_in(python_of, folder):
 
 
 @pytest.fixture(scope="module")
-def detector(python_of):
-    return python_of(*DETECTOR)
-
-
-@pytest.fixture(scope="module")
 def refused(detector, tmp_path_factory):
     """What is known of the model's refusal, with the names that the file is known to have."""
     folder = tmp_path_factory.mktemp("refused")
@@ -125,7 +120,10 @@ def test_an_allow_list_lets_the_file_in_under_weights_only(refused, detector, fo
 def test_a_pin_brings_the_library_that_reads_its_own_files(refused, detector, folder, installing):
     python, *words = shlex.split(code_of(refused, "pin"))
     assert (python, words[:3]) == ("python", ["-m", "pip", "install"])
-    installing(detector, *words[3:])  # from here on the environment is another
-    done = run(detector, folder, LOADS_YOLO)
+    installing(detector, *words[3:])
+    try:
+        done = run(detector, folder, LOADS_YOLO)
+    finally:
+        installing(detector, *DETECTOR)  # others have it as well
     assert done.returncode == 0, done.stderr
     assert "DetectionModel" in done.stdout

@@ -1,0 +1,6 @@
+"""Makes the files at the first start."""
+
+from make_checkpoints import ASSETS, main
+
+if not ASSETS.exists():
+    main()
