@@ -8,6 +8,7 @@ its behaviour changes; the newest is asked of the index.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pytest_torchcompat.errors import unknown_name
@@ -88,6 +89,10 @@ class Library:
     other; with none named, or none that fits, the newest Python that fits is taken.
     ``only_pythons`` keeps to those named. ``pairs`` are packages that are asked for by name, in the
     version that goes with torch.
+
+    The last three are of a project's own sweep: ``asked`` are versions in place of those that are
+    swept here; one with a ``folder`` is built from there and in no index, and ``requires_python``
+    is what it says of itself.
     """
 
     name: str
@@ -102,6 +107,9 @@ class Library:
     companions: tuple[Companion, ...] = ()
     excludes: tuple[Companion, ...] = ()
     source_only: bool = False
+    asked: tuple[str, ...] = ()
+    folder: str = ""
+    requires_python: str = ""
 
     @property
     def opened_by(self) -> str:
@@ -329,6 +337,26 @@ LIBRARIES = (
         excludes=_NOT_FOR_RVCS_MODELS,
     ),
     Library(
+        "speechbrain",
+        versions=(
+            Swept("0.5.16", "the last before 1.0, which asks torchaudio for no backends"),
+            Swept(
+                "1.0.0",
+                "the first that asks for torchaudio's backends as it is imported; the one that"
+                " names torchaudio.io there",
+            ),
+            Swept("1.0.3", "the last that does, and the last with the older argument of the hub"),
+            Swept("1.1.1", "the last that torch 2.5 and 2.6 may have: 1.1.2 asks for 2.7.1"),
+            Swept(NEWEST, "what a user gets today"),
+        ),
+        pythons=("3.12", "3.11", "3.10"),
+        why_python=SAME_PYTHON,
+        pairs=("torchaudio",),
+        companions=(
+            Companion("requests", "up to 1.0 imports it, and had it by way of the hub's client"),
+        ),
+    ),
+    Library(
         "torch",
         paired=True,
         pythons=("3.12", "3.11", "3.10"),
@@ -348,13 +376,18 @@ LIBRARIES = (
 )
 
 
-def library(name: str) -> Library:
-    """Return a library's row; raises ``UnknownNameError`` with the valid names."""
-    rows = {row.name: row for row in LIBRARIES}
+def library(name: str, among: Iterable[Library] = ()) -> Library:
+    """Return a library's row, of ours or of others; raises with the valid names."""
+    rows = {row.name: row for row in among or LIBRARIES}
     try:
         return rows[name]
     except KeyError:
         raise unknown_name("library", name, rows) from None
+
+
+def is_nightly(name: str) -> bool:
+    """Whether a torch is named that is built every night."""
+    return name == NIGHTLY or ".dev" in name
 
 
 def is_paired(name: str) -> bool:

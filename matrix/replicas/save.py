@@ -6,7 +6,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from matrix.replicas import diarization, fine_tuning, hubert, rvc, tone, wav2vec, xtts, yolo
+from matrix.replicas import (
+    diarization,
+    fine_tuning,
+    hubert,
+    rvc,
+    speaker,
+    tone,
+    wav2vec,
+    xtts,
+    yolo,
+)
 from pytest_torchcompat.checkpoints.rows import catalogue
 
 SAVES = {
@@ -14,6 +24,7 @@ SAVES = {
     **fine_tuning.SAVES,
     **hubert.SAVES,
     **rvc.SAVES,
+    **speaker.SAVES,
     **tone.SAVES,
     **wav2vec.SAVES,
     **xtts.SAVES,

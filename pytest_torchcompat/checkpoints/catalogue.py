@@ -15,7 +15,17 @@ _SMALL, _TINY = 100_000, 1_000
 
 
 class Edition(str, Enum):
-    """Which file a verdict is about."""
+    """
+    Which file a verdict is about.
+
+    ``reference``: the real file, as its publisher has it; its sha256 is verified where the row
+    states one.
+
+    ``replica``: a small stand-in that comes with this package, saved by the real library, with the
+    same container and the same pickled globals; its weights are small or random.
+
+    ``local``: a file of the project under test, named by its path.
+    """
 
     REFERENCE = "reference"
     REPLICA = "replica"
@@ -223,14 +233,12 @@ class Catalogue:
         except KeyError:
             raise unknown_name("checkpoint", identifier, self._rows) from None
 
-    def of_library(self, library: str) -> tuple[Checkpoint, ...]:
-        """Return the rows that a library opens."""
-        return tuple(row for row in self if row.library == library)
-
     def by_sha256(self) -> Mapping[str, Checkpoint]:
         """Map the hash of each known checkpoint, reference or replica, to its row."""
-        known = {row.sha256: row for row in self if row.sha256}
-        return {**known, **{row.replica.sha256: row for row in self if row.replica}}
+        replicas = {row.replica.sha256: row for row in self if row.replica}
+        known = {**{row.sha256: row for row in self if row.sha256}, **replicas}
+        # A new row's replica has none until it is saved; no file goes by that.
+        return {sha256: row for sha256, row in known.items() if sha256}
 
     def globals_by_sha256(self) -> Mapping[str, tuple[str, ...]]:
         """Map the hash of each known file, side files too, to the globals that it needs."""

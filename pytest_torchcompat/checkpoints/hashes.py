@@ -74,7 +74,7 @@ def sha256_of(path: Path) -> str:
 
 
 def own_folder(cache: Path | None) -> Path:
-    """Return our own folder: the cache that the user named, else apart from the hub's own."""
+    """Return where what is not the hub's is kept: in the cache that was named, else apart."""
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return cache or Path(home) / "torchcompat"
 

@@ -1,7 +1,48 @@
 """
 A project's own rows: ``[tool.torchcompat.checkpoints]`` of its pyproject.toml.
 
+Beside them lies ``[tool.torchcompat.matrix]``, which is the sweep's to read.
+
 The file is read when a row is first needed and not before, so that no start-up pays for it.
+
+``library``: the name of the adapter that opens the file; ``torch`` by default.
+
+``path``: where the file lies, from the folder of pyproject.toml on.
+
+``download``: the command that puts the file of ``path`` there; told where it is missing.
+
+``url``: where to download the file from, by https or http.
+
+``hub``: a table that names a file of the Hugging Face Hub.
+
+``sha256``: the hash of the file, in 64 hex digits, which verifies it.
+
+``bytes``: the size of the file.
+
+``licence``: its licence, as ``torchcompat fetch --dry-run`` lists it.
+
+``why``: why this checkpoint is tested.
+
+``globals``: what the file pickles beyond torch's own allow-list, as a list of dotted names;
+``allowlisted`` registers them for this file alone.
+
+``pickled``: false where no policy touches the file, which is then checked under ``stock`` alone.
+
+``tolerance``: the largest relative error of an output that still counts as the same.
+
+``beside``: files that the library reads from the same folder: a name each, or a table.
+
+``hub.repo``: the repository, such as ``me/voices``.
+
+``hub.revision``: the commit, in 40 hex digits; without it the newest is taken and told.
+
+``hub.file``: the file's name in the repository.
+
+``beside.file``: the file's name, without a folder.
+
+``beside.sha256``: its hash.
+
+``beside.bytes``: its size.
 """
 
 from __future__ import annotations
@@ -12,7 +53,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from math import isfinite
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, cast
 from urllib.parse import urlsplit
 
 from pytest_torchcompat.checkpoints.catalogue import (
@@ -29,6 +70,7 @@ from pytest_torchcompat.errors import CatalogueError, unknown_name
 NAME = "pyproject.toml"
 _WHY = f"a checkpoint of this project, by its {NAME}"
 _TABLES = ("tool", "torchcompat", "checkpoints")
+_TABLES_OF_OURS = ("checkpoints", "matrix")
 
 
 def add_project_rows(known: Catalogue, folder: Path) -> None:
@@ -47,17 +89,28 @@ def add_project_rows(known: Catalogue, folder: Path) -> None:
 
 def project_rows(file: Path) -> tuple[Checkpoint, ...]:
     """Return the rows that a pyproject.toml holds; raises ``CatalogueError``."""
-    found: Any = _parsed(file)
-    for depth, name in enumerate(_TABLES, start=1):
+    return rows_of(file, table_of(file, parsed(file), *_TABLES))
+
+
+def rows_of(file: Path, tables: Mapping[str, Any]) -> tuple[Checkpoint, ...]:
+    """Return the rows of tables that a pyproject.toml holds; raises ``CatalogueError``."""
+    return tuple(_row(file, identifier, fields) for identifier, fields in tables.items())
+
+
+def table_of(file: Path, document: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    """Return a table by the names that lead to it, empty where it is not there."""
+    found: Any = document
+    for depth, name in enumerate(names, start=1):
         found = found.get(name, {})
-        where = f"{file}, [{'.'.join(_TABLES[:depth])}]"
-        _require(isinstance(found, Mapping), where, f"it must be a table, and is {found!r}")
+        where = f"{file}, [{'.'.join(names[:depth])}]"
+        require(isinstance(found, Mapping), where, f"it must be a table, and is {found!r}")
         if name == "torchcompat":
-            _known_keys(found, ("checkpoints",), where)
-    return tuple(_row(file, identifier, fields) for identifier, fields in found.items())
+            known_keys(found, _TABLES_OF_OURS, where)
+    return cast("Mapping[str, Any]", found)
 
 
-def _parsed(file: Path) -> Mapping[str, Any]:
+def parsed(file: Path) -> Mapping[str, Any]:
+    """Return what a pyproject.toml holds; raises ``CatalogueError``."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -71,8 +124,8 @@ def _parsed(file: Path) -> Mapping[str, Any]:
 
 def _row(file: Path, identifier: str, fields: Any) -> Checkpoint:
     where = _where(file, identifier)
-    _require(isinstance(fields, Mapping), where, f"it must be a table, and is {fields!r}")
-    _require(bool(identifier.strip()), where, "an id is due, such as my/voice")
+    require(isinstance(fields, Mapping), where, f"it must be a table, and is {fields!r}")
+    require(bool(identifier.strip()), where, "an id is due, such as my/voice")
     given = _read(fields, _KEYS, where)
     _require_origin(given, where)
     path = given.get("path")
@@ -89,12 +142,12 @@ def _row(file: Path, identifier: str, fields: Any) -> Checkpoint:
 
 def _require_origin(given: Mapping[str, Any], where: str) -> None:
     local = "path" in given
-    _require(
+    require(
         local or "url" in given or "hub" in given,
         where,
         "it names no file; add path, url or hub",
     )
-    _require(
+    require(
         local or "download" not in given, where, "download says how the file of a path comes there"
     )
 
@@ -110,24 +163,26 @@ Reader = Callable[[Any, str], Any]
 
 
 def _read(fields: Mapping[str, Any], readers: Mapping[str, Reader], where: str) -> dict[str, Any]:
-    _known_keys(fields, tuple(readers), where)
+    known_keys(fields, tuple(readers), where)
     return {name: readers[name](value, f"{where}: {name}") for name, value in fields.items()}
 
 
-def _known_keys(fields: Mapping[str, Any], valid: tuple[str, ...], where: str) -> None:
+def known_keys(fields: Mapping[str, Any], valid: tuple[str, ...], where: str) -> None:
+    """Raise ``CatalogueError`` for a key that is none of those."""
     for name in fields:
         if name not in valid:
             raise _error(where, str(unknown_name("key", name, valid)))
 
 
-def _text(value: Any, where: str) -> str:
-    _require(isinstance(value, str) and value.strip() != "", where, f"text is due, not {value!r}")
+def text(value: Any, where: str) -> str:
+    """Return a text that is not empty; raises ``CatalogueError``."""
+    require(isinstance(value, str) and value.strip() != "", where, f"text is due, not {value!r}")
     return str(value)
 
 
 def _url(value: Any, where: str) -> str:
-    right = re.match("https?://.", _text(value, where))
-    _require(bool(right), where, f"it must begin with https:// or http://, and is {value!r}")
+    right = re.match("https?://.", text(value, where))
+    require(bool(right), where, f"it must begin with https:// or http://, and is {value!r}")
     try:
         urlsplit(value)
     except ValueError as error:
@@ -137,85 +192,86 @@ def _url(value: Any, where: str) -> str:
 
 
 def _repo(value: Any, where: str) -> str:
-    right = re.fullmatch(r"([\w.-]+/)?[\w.-]+", _text(value, where))
-    _require(bool(right), where, f"a repository is due, such as me/voices, not {value!r}")
+    right = re.fullmatch(r"([\w.-]+/)?[\w.-]+", text(value, where))
+    require(bool(right), where, f"a repository is due, such as me/voices, not {value!r}")
     return str(value)
 
 
 def _beside_name(value: Any, where: str) -> str:
     """Return a name that leads to no other folder, where a download would overwrite files."""
-    right = not {*_text(value, where)} & {*"/\\"} and value not in (".", "..")
-    _require(right, where, f"a name in the checkpoint's own folder is due, not {value!r}")
+    right = not {*text(value, where)} & {*"/\\"} and value not in (".", "..")
+    require(right, where, f"a name in the checkpoint's own folder is due, not {value!r}")
     return str(value)
 
 
 def _sha256(value: Any, where: str) -> str:
-    right = re.fullmatch("[0-9a-f]{64}", _text(value, where).lower())
-    _require(bool(right), where, f"64 hex digits are due, not {value!r}")
+    right = re.fullmatch("[0-9a-f]{64}", text(value, where).lower())
+    require(bool(right), where, f"64 hex digits are due, not {value!r}")
     return str(value).lower()
 
 
 def _commit(value: Any, where: str) -> str:
-    right = re.fullmatch("[0-9a-f]{40}", _text(value, where))
+    right = re.fullmatch("[0-9a-f]{40}", text(value, where))
     sentence = f"{value!r} is not a commit. A branch or tag moves; give the commit's 40 hex digits"
-    _require(bool(right), where, sentence)
+    require(bool(right), where, sentence)
     return str(value)
 
 
 def _count(value: Any, where: str) -> int:
-    _require(type(value) is int and value > 0, where, f"a whole number is due, not {value!r}")
+    require(type(value) is int and value > 0, where, f"a whole number is due, not {value!r}")
     return int(value)
 
 
 def _number(value: Any, where: str) -> float:
     right = type(value) in (int, float) and isfinite(value) and value > 0
-    _require(right, where, f"a number above 0 is due, not {value!r}")
+    require(right, where, f"a number above 0 is due, not {value!r}")
     return float(value)
 
 
 def _flag(value: Any, where: str) -> bool:
-    _require(isinstance(value, bool), where, f"true or false is due, not {value!r}")
+    require(isinstance(value, bool), where, f"true or false is due, not {value!r}")
     return bool(value)
 
 
-def _each(reader: Reader, value: Any, where: str) -> tuple[Any, ...]:
-    _require(isinstance(value, list), where, f"a list is due, not {value!r}")
+def each_of(reader: Reader, value: Any, where: str) -> tuple[Any, ...]:
+    """Return each of a list as a reader returns it; raises ``CatalogueError``."""
+    require(isinstance(value, list), where, f"a list is due, not {value!r}")
     return tuple(reader(each, where) for each in value)
 
 
 def _hub(value: Any, where: str) -> HubFile:
-    _require(isinstance(value, Mapping), where, f"a table is due, not {value!r}")
+    require(isinstance(value, Mapping), where, f"a table is due, not {value!r}")
     given = _read(value, _HUB_KEYS, where)
     for name in ("repo", "file"):
-        _require(name in given, where, f"{name} is missing")
+        require(name in given, where, f"{name} is missing")
     return HubFile(given["repo"], given.get("revision"), given["file"])
 
 
 def _beside(value: Any, where: str) -> SideFile:
     if isinstance(value, str):
         return SideFile(_beside_name(value, where))
-    _require(isinstance(value, Mapping), where, f"a file's name or a table is due, not {value!r}")
+    require(isinstance(value, Mapping), where, f"a file's name or a table is due, not {value!r}")
     given = _read(value, _BESIDE_KEYS, where)
-    _require("file" in given, where, "file is missing")
+    require("file" in given, where, "file is missing")
     return SideFile(given["file"], given.get("sha256"), given.get("bytes"))
 
 
-_HUB_KEYS: Mapping[str, Reader] = {"repo": _repo, "revision": _commit, "file": _text}
+_HUB_KEYS: Mapping[str, Reader] = {"repo": _repo, "revision": _commit, "file": text}
 _BESIDE_KEYS: Mapping[str, Reader] = {"file": _beside_name, "sha256": _sha256, "bytes": _count}
 _KEYS: Mapping[str, Reader] = {
-    "library": _text,
-    "path": _text,
-    "download": _text,
+    "library": text,
+    "path": text,
+    "download": text,
     "url": _url,
     "hub": _hub,
     "sha256": _sha256,
     "bytes": _count,
-    "licence": _text,
-    "why": _text,
-    "globals": partial(_each, _text),
+    "licence": text,
+    "why": text,
+    "globals": partial(each_of, text),
     "pickled": _flag,
     "tolerance": _number,
-    "beside": partial(_each, _beside),
+    "beside": partial(each_of, _beside),
 }
 _AS_THEY_ARE = ("sha256", "bytes", "licence", "globals", "pickled", "tolerance", "beside")
 
@@ -224,7 +280,8 @@ def _where(file: Path, identifier: str) -> str:
     return f'{file}, [tool.torchcompat.checkpoints."{identifier}"]'
 
 
-def _require(right: bool, where: str, sentence: str) -> None:
+def require(right: bool, where: str, sentence: str) -> None:
+    """Raise ``CatalogueError`` with the sentence where it is not right."""
     if not right:
         raise _error(where, sentence)
 

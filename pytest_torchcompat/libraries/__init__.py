@@ -14,6 +14,7 @@ from pytest_torchcompat.libraries.plain import PlainTorch
 from pytest_torchcompat.libraries.protocol import Library, Usable
 from pytest_torchcompat.libraries.pyannote import Pyannote
 from pytest_torchcompat.libraries.rvc import Rvc
+from pytest_torchcompat.libraries.speechbrain import Speechbrain
 from pytest_torchcompat.libraries.torchaudio import Torchaudio
 from pytest_torchcompat.libraries.ultralytics import Ultralytics
 from pytest_torchcompat.record import FORWARD
@@ -54,6 +55,7 @@ class Libraries:
             Pyannote(),
             Coqui(),
             Rvc(),
+            Speechbrain(),
             PlainTorch(),
         )
         self._by_name = {library.name: library for library in (*own, *more)}

@@ -12,6 +12,8 @@ class Library(Protocol):
     """
     A library whose checkpoints are tested, behind one face.
 
+    ``name`` is what rows, markers and options call it, ``distribution`` what has to be installed.
+
     One whose forward pass can be had in other sizes takes the keyword arguments ``batch``, a
     number, and ``dtype``, such as ``float16``; each is given to it only where it is not 1 or
     ``float32``. One whose checkpoints name further uses has, beside ``forward``, a method

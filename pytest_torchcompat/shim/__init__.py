@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from pytest_torchcompat.errors import unknown_name
 from pytest_torchcompat.shim.dataclass_defaults import DataclassDefaults
+from pytest_torchcompat.shim.hub_auth_token import HubAuthToken
 from pytest_torchcompat.shim.isin_numbers import IsinNumbers
 from pytest_torchcompat.shim.numpy_aliases import NumpyAliases
 from pytest_torchcompat.shim.omegaconf_integers import OmegaconfIntegers
@@ -37,6 +38,7 @@ SHIMS: tuple[Shim, ...] = (
     NumpyAliases(),
     TorchaudioCuda(),
     TorchaudioLegacy(),
+    HubAuthToken(),
     OmegaconfIntegers(),
     PosConvWeightNorm(),
     IsinNumbers(),

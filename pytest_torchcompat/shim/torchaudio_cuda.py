@@ -21,7 +21,7 @@ class TorchaudioCuda:
     restores = "importing torchaudio beside a torch that was built for another CUDA"
     retired_when = "torchaudio is released for the CUDA of the newest torch"
     at_import = True
-    libraries = ("torchaudio", "pyannote.audio", "coqui-tts")
+    libraries = ("torchaudio", "pyannote.audio", "coqui-tts", "speechbrain")
     modules = ("torchaudio",)
 
     def __init__(self) -> None:

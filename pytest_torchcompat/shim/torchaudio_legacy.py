@@ -30,7 +30,7 @@ class TorchaudioLegacy:
     restores = "torchaudio's info, load, save, AudioMetaData and backends, removed in 2.9"
     retired_when = "no library in use calls what torchaudio 2.9 removed"
     at_import = True
-    libraries = ("torchaudio", "pyannote.audio", "coqui-tts")
+    libraries = ("torchaudio", "pyannote.audio", "coqui-tts", "speechbrain")
     modules = ("torchaudio",)
 
     def __init__(self) -> None:

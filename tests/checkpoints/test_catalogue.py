@@ -47,15 +47,13 @@ def test_rows_keep_their_order():
     assert [found.id for found in Catalogue([row("b"), row("a")])] == ["b", "a"]
 
 
-def test_the_rows_of_a_library_are_those_that_it_opens():
-    known = Catalogue([row("a", library="torch"), row("b", library="fairseq")])
-    assert [found.id for found in known.of_library("fairseq")] == ["b"]
-    assert known.of_library("nothing") == ()
-
-
 def test_a_file_is_known_by_its_sha256_in_either_edition():
     known = row(sha256="aa", replica=Replica("small.pt", "bb", "torch 2.5.1"))
     assert Catalogue([known, row("bare")]).by_sha256() == {"aa": known, "bb": known}
+
+
+def test_a_replica_that_is_not_saved_yet_is_no_file_without_a_hash():
+    assert Catalogue([row(replica=Replica("small.pt", "", ("torch",)))]).by_sha256() == {}
 
 
 def test_a_replica_lies_in_the_package():

@@ -196,8 +196,8 @@ def test_a_bad_row_is_a_sentence_with_its_file_and_key(project, text, sentence):
         ),
         (
             "[tool.torchcompat.checkpoint]\n",
-            "[tool.torchcompat]: 'checkpoint' is not a known key. Choose one of: checkpoints."
-            " Did you mean 'checkpoints'?",
+            "[tool.torchcompat]: 'checkpoint' is not a known key. Choose one of: checkpoints,"
+            " matrix. Did you mean 'checkpoints'?",
         ),
         (
             '[tool.torchcompat.checkpoints]\nvoice = "voice.pth"',

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import pickle
 import wave
 import zipfile
+from pathlib import Path
 
-import original_coqui
-import original_fairseq
-import original_pyannote
-import original_rvc
-import original_ultralytics
 import pytest
 
 from pytest_torchcompat.checkpoints.catalogue import REPLICAS
@@ -20,11 +17,9 @@ from pytest_torchcompat.scan import scan_path
 from pytest_torchcompat.scan.verdict import Verdict
 
 ORIGINALS = {
-    **original_coqui.ORIGINALS,
-    **original_fairseq.ORIGINALS,
-    **original_pyannote.ORIGINALS,
-    **original_rvc.ORIGINALS,
-    **original_ultralytics.ORIGINALS,
+    identifier: known
+    for path in sorted(Path(__file__).parent.glob("original_*.py"))
+    for identifier, known in importlib.import_module(path.stem).ORIGINALS.items()
 }
 DTYPES = {
     "torch.DoubleStorage": "float64",

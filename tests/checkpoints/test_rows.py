@@ -72,12 +72,14 @@ UVR5 = {
 }
 NO_SHA256 = {"fairseq/hubert-base-ls960", "fairseq/mhubert-base-vp", "ultralytics/yolov8n-seg"}
 
+NO_SIZE = {"fairseq/wav2vec-small", "speechbrain/spkrec-ecapa-voxceleb"}
+
 
 @pytest.mark.parametrize(
     ("unknown", "ids"),
     [
         (lambda row: not row.sha256, NO_SHA256),
-        (lambda row: None in row.sizes, UVR5 | NO_SHA256 | {"fairseq/wav2vec-small"}),
+        (lambda row: None in row.sizes, UVR5 | NO_SHA256 | NO_SIZE),
         (lambda row: not row.licence, UVR5 | {"fairseq/mhubert-base-vp"}),
         (
             lambda row: None in [getattr(source, "revision", "") for source in row.sources],

@@ -13,6 +13,7 @@ from pytest_torchcompat.checkpoints.rows import (
     fairseq,
     pyannote,
     rvc,
+    speechbrain,
     torchaudio,
     ultralytics,
 )
@@ -25,6 +26,7 @@ ROWS: tuple[Checkpoint, ...] = (
     *ultralytics.ROWS,
     *coqui.ROWS,
     *pyannote.ROWS,
+    *speechbrain.ROWS,
     *torchaudio.ROWS,
 )
 

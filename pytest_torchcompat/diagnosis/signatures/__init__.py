@@ -12,6 +12,7 @@ from pytest_torchcompat.diagnosis.signatures import (
     loading,
     numpy,
     pyannote,
+    speechbrain,
     switches,
     torch_itself,
     torchaudio,
@@ -32,6 +33,7 @@ FAMILIES = {
     "torchaudio": torchaudio.SIGNATURES,
     "pyannote": pyannote.SIGNATURES,
     "coqui": coqui.SIGNATURES,
+    "speechbrain": speechbrain.SIGNATURES,
     "environment": environment.SIGNATURES,
 }
 SIGNATURES: tuple[Signature, ...] = tuple(each for family in FAMILIES.values() for each in family)

@@ -27,7 +27,7 @@ SIGNATURES: tuple[Signature, ...] = (
         remedies=(
             allow("Allow the dictionary; most files of fairseq name nothing else."),
             advice(
-                "Or install fairseq from its repository at 3d262bb2 or later, which passes"
+                "Install fairseq from its repository at 3d262bb2 or later, which passes"
                 " weights_only=False; its version still reads 0.12.2."
             ),
         ),

@@ -120,15 +120,21 @@ SIGNATURES: tuple[Signature, ...] = (
         ),
         cause=(
             "huggingface_hub 1 removed use_auth_token, which older libraries still pass,"
-            " pyannote.audio 3 among them."
+            " pyannote.audio 3 and speechbrain 1.0 among them."
         ),
         remedies=(
             pin("huggingface_hub<1", says="Keep the hub's client before 1."),
+            pin(
+                "speechbrain>=1.1",
+                says="speechbrain 1.1 passes token instead.",
+                when=("speechbrain<1.1",),
+            ),
             pin(
                 "pyannote.audio>=4",
                 says="pyannote.audio 4 passes token instead.",
                 when=("pyannote.audio<4", "torch>=2.8"),
             ),
+            shim("hub-auth-token", says="Or give the hub's client its older argument back."),
         ),
         link="https://huggingface.co/docs/huggingface_hub/concepts/migration",
     ),
