@@ -16,7 +16,18 @@ from typing import Any
 
 from packaging.version import Version
 
-from matrix import bisect, commands, executors, history, merging, questions, shards
+from matrix import (
+    bisect,
+    commands,
+    executors,
+    history,
+    merging,
+    notices,
+    questions,
+    shards,
+    site,
+)
+from matrix.adapters import require_adapters
 from matrix.budget import default_jobs
 from matrix.compare import RED
 from matrix.engine import Engine, Places
@@ -25,6 +36,7 @@ from matrix.holding import hold
 from matrix.outside import world
 from matrix.plan import Heading, Plan, Selection, make_plan, selected_policies
 from matrix.processes import Processes
+from matrix.project import Project, is_same, read_project, require_same
 from matrix.published import publish
 from matrix.questions import folder_of
 from matrix.releases import IndexReleases, endpoint
@@ -54,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
+        _settle(options)
         code: int = options.command(options)
     except (TorchcompatError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -63,13 +76,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def _settle(options: argparse.Namespace) -> None:
+    """Read the project that is named, and say where its runs are kept unless ``--runs`` does."""
+    folder = getattr(options, "project", None)
+    if folder:
+        options.project = read_project(folder)
+    if "runs" in options and options.runs is None:
+        options.runs = folder / RUNS.name if folder else RUNS
+
+
+def _work(project: Project | None) -> Path:
+    return project.folder / WORK.name if project else WORK
+
+
 def _interrupt(*_: object) -> None:
     # A job that a CI ends gets SIGTERM; what is finished is kept as after Ctrl-C.
     raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m matrix", description=__doc__)
+    codes = (
+        "Exit code: 0 where it ran, whatever it found; 1 where a command says so; 2 where it could"
+        " not run; 130 where it was interrupted, with all that is finished kept."
+    )
+    parser = argparse.ArgumentParser(prog="python -m matrix", description=__doc__, epilog=codes)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     plan = commands.add_parser("plan", help="Show the cells that a run would have")
     _add_selection(plan)
@@ -77,6 +107,9 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--explain", action="store_true", help="Say why each cell would run")
     plan.add_argument("--save", type=folder_of, metavar="FILE", help="Keep it for run --plan")
     plan.add_argument("--shards", type=_positive, metavar="N", help="Print at most N parts as jobs")
+    plan.add_argument(
+        "--by", choices=shards.WAYS, default=shards.TORCH, help="What parts keep whole"
+    )
     _add_runs(plan)
     plan.set_defaults(command=show_plan)
     run = commands.add_parser("run", help="Run the sweep, or go on with the one that was stopped")
@@ -108,14 +141,17 @@ def _parser() -> argparse.ArgumentParser:
     page.add_argument("run", type=folder_of, metavar="RUN", help="The run's folder")
     page.set_defaults(command=render_run)
     cell = commands.add_parser("cell", help="Run one cell anew, its output on the terminal")
-    cell.add_argument("cell", metavar="CELL_ID")
+    named = "The cell, by its id or by a glob that matches no other"
+    cell.add_argument("cell", metavar="CELL_ID", help=named)
     cell.add_argument("--policy", action="append", default=[], help="Only this; repeatable")
-    cell.add_argument("--runs", type=folder_of, default=RUNS, metavar="DIR")
+    _add_runs(cell)
     cell.add_argument("--edition", choices=EDITIONS, help="Which files; the run's own by default")
     cell.set_defaults(command=run_one)
-    questions.add_parsers(commands, RUNS)
+    questions.add_parsers(commands, _add_runs)
     merging.add_parsers(commands, _united)
-    bisect.add_parser(commands, _places, RUNS)
+    site.add_parser(commands)
+    notices.add_parser(commands)
+    _add_runs(bisect.add_parser(commands, _places))
     replicas = commands.add_parser("replicas", help="Save the shipped replicas anew")
     replicas.add_argument("ids", nargs="*", metavar="ID", help="Only of these rows")
     replicas.set_defaults(command=save_replicas)
@@ -149,8 +185,12 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_runs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--runs", type=folder_of, metavar="DIR", help="Where runs are kept")
     parser.add_argument(
-        "--runs", type=folder_of, default=RUNS, metavar="DIR", help="Where runs are kept"
+        "--project",
+        type=folder_of,
+        metavar="DIR",
+        help="Another project: its [tool.torchcompat.matrix], its runs",
     )
 
 
@@ -181,30 +221,39 @@ def _selection(options: argparse.Namespace) -> Selection:
 def _stacks(options: argparse.Namespace) -> tuple[Stack, ...]:
     found = together(STACKS, options.stacks)
     # The shipped ones belong to no cell: a run of some cells leaves them out.
-    narrowed = options.library or options.cell or options.policy
+    narrowed = options.library or options.cell or options.policy or options.project
     return found[len(STACKS) :] if narrowed else found
 
 
-def _new_plan(selection: Selection, edition: str, run: str, stacks: Sequence[Stack] = ()) -> Plan:
+def _new_plan(
+    selection: Selection,
+    edition: str,
+    run: str,
+    stacks: Sequence[Stack] = (),
+    project: Project | None = None,
+) -> Plan:
     now = datetime.now(timezone.utc).replace(microsecond=0)
-    asked, backend, notes = world(selection, now)
+    if project:
+        require_adapters(project)
+    asked, backend, notes = world(selection, now, project)
     heading = Heading(run, now.isoformat(), edition, backend, notes, tuple(stacks))
     return make_plan(heading, selection, asked)
 
 
 def show_plan(options: argparse.Namespace) -> int:
     """Print the cells that a run would have."""
-    plan = _new_plan(_selection(options), options.edition, "", _stacks(options))
+    project = options.project
+    plan = _new_plan(_selection(options), options.edition, "", _stacks(options), project)
     if options.save:
         plan = shards.save(plan, options.save)
     if options.shards:
-        print(json.dumps(shards.jobs(plan, options.shards)))
+        print(json.dumps(shards.jobs(plan, options.shards, options.by)))
         return 0
     if options.json:
         print(json.dumps(plan.to_dict(), indent=1))
         return 0
     # Which files a run would load is known once they are fetched: all else is compared.
-    engine = _engine(plan, RunFolder(options.runs / "planned"), files={})
+    engine = _engine(plan, RunFolder(options.runs / "planned"), project, files={})
     why = explained(engine) if options.explain else {}
     for cell in plan.cells:
         print(f"{cell.id:50}  {len(cell.checks)} checks  {why.get(cell.id) or cell.why}")
@@ -216,19 +265,23 @@ def show_plan(options: argparse.Namespace) -> int:
 
 def run_sweep(options: argparse.Namespace) -> int:
     """Run the sweep, or go on with the one of this selection that was stopped."""
-    with only_one(WORK):
+    if options.project and options.scheduler:
+        message = "a project's sweep runs on this machine; leave --executor and --scheduler out"
+        raise TorchcompatError(message)
+    with only_one(_work(options.project)):
         plan, folder = _open_run(options)
         asked = Asked(options.repeat, options.force, options.speed_minutes)
         jobs = options.jobs or default_jobs()
         fresh = options.fresh or options.repeat > 1
         scheduler = executors.scheduler_of(options)
-        engine = _engine(plan, folder, fresh=fresh, scheduler=scheduler, jobs=jobs)
+        told = {"fresh": fresh, "scheduler": scheduler, "jobs": jobs}
+        engine = _engine(plan, folder, options.project, **told)
         with hold(folder):
             try:
                 matrix = swept(engine, asked)
             except KeyboardInterrupt:
                 publish(plan, folder)
-                print(_stopped(plan, folder, options.runs))
+                print(_stopped(plan, folder, options.runs, options.project))
                 return INTERRUPTED
     print(f"Done: {shown(folder.page)}")
     return 1 if _has_failed(options.fail_on, folder, matrix) else 0
@@ -241,25 +294,28 @@ def _has_failed(fail_on: str | None, folder: RunFolder, matrix: dict[str, Any]) 
 
 
 def _open_run(options: argparse.Namespace) -> tuple[Plan, RunFolder]:
+    project = options.project
     if options.plan:
+        require_same(shards.saved(options.plan).project, project)
         return shards.open_run(options.plan, options.shard, options.runs)
     selection, stacks = _selection(options), _stacks(options)
-    found = resumable(options.runs, selection, options.edition)
+    entry = project.entry if project else {}
+    found = resumable(options.runs, selection, options.edition, entry)
     # A run has its stacks in its plan; those of other files make another run.
     if found and (not options.stacks or found[0].stacks == stacks):
         print(f"Going on with {shown(found[1].path)}.")
         return found
     stamp = f"{datetime.now(timezone.utc):%Y-%m-%dT%H%M}"
     # The plan first: a selection of what is not leaves no empty run behind.
-    plan = _new_plan(selection, options.edition, stamp, stacks)
+    plan = _new_plan(selection, options.edition, stamp, stacks, project)
     folder = new_run(options.runs, stamp)
     plan = Plan.from_dict({**plan.to_dict(), "run": folder.path.name})
     write_json(folder.plan, plan.to_dict())
     return plan, folder
 
 
-def _places(root: Path) -> Places:
-    return Places(WORK, PROJECT, CHECKS, (root,))
+def _places(root: Path, project: Project | None) -> Places:
+    return Places(_work(project), PROJECT, CHECKS, (root,), project)
 
 
 def _united(plan: Plan, folder: RunFolder) -> None:
@@ -267,8 +323,8 @@ def _united(plan: Plan, folder: RunFolder) -> None:
     history.write(folder.path.parent, publish(plan, folder))
 
 
-def _engine(plan: Plan, folder: RunFolder, **values: Any) -> Engine:
-    places = _places(folder.path.parent)
+def _engine(plan: Plan, folder: RunFolder, project: Project | None, **values: Any) -> Engine:
+    places = _places(folder.path.parent, project)
     return Engine(plan, folder, places, environments=UvEnvironments, resolver=Resolver, **values)
 
 
@@ -280,12 +336,14 @@ def _environments(plan: Plan, processes: Processes) -> UvEnvironments:
     return environments
 
 
-def _stopped(plan: Plan, folder: RunFolder, root: Path) -> str:
+def _stopped(plan: Plan, folder: RunFolder, root: Path, project: Project | None = None) -> str:
     left = len(unfinished(plan, folder))
     later = "the stacks" if unresolved(plan.stacks, folder) else "what is to be run once more"
     rest = f"the other {left}" if left else later
-    elsewhere = str(root) if root != RUNS else ""
-    command = commands.go_on(plan.selection.to_dict(), plan.edition, elsewhere)
+    usual = project.folder / RUNS.name if project else RUNS
+    elsewhere = str(root) if root != usual else ""
+    where = plan.project.get("folder", "")
+    command = commands.go_on(plan.selection.to_dict(), plan.edition, elsewhere, where)
     kept = counted(len(plan.cells) - left)
     return f"Stopped. {kept} kept; {command} goes on with {rest}."
 
@@ -316,12 +374,13 @@ def render_run(options: argparse.Namespace) -> int:
 
 def run_one(options: argparse.Namespace) -> int:
     """Run one cell anew, as the newest run that has it planned it, else as a new plan would."""
-    with only_one(WORK):
+    work = _work(options.project)
+    with only_one(work):
         plan = _plan_with(options)
-        folder = RunFolder(WORK / "cell")
+        folder = RunFolder(work / "cell")
         cell = plan.cells[0]
         shutil.rmtree(folder.cell(cell.id).path, ignore_errors=True)
-        result = _engine(plan, folder, show=True).sweep.run_cell(cell)
+        result = _engine(plan, folder, options.project, show=True).sweep.run_cell(cell)
     if result.outcome:
         print(f"{cell.id}: {result.outcome.value}: {result.reason}")
     return 0
@@ -331,12 +390,15 @@ def _plan_with(options: argparse.Namespace) -> Plan:
     """Return a plan of one cell; raises where the words name none, or several."""
     selection = Selection(cell=(options.cell,), policy=tuple(options.policy))
     policies = selected_policies(selection)
-    for folder in (*runs(options.runs), *runs(WORK / "probes")):
+    for folder in (*runs(options.runs), *runs(_work(options.project) / "probes")):
         try:
             plan = read_plan(folder)
             cell = plan.cell(options.cell)
         except (RecordError, UnknownNameError):
             continue
+        if options.project and not is_same(plan.project, options.project):
+            continue  # What the project asks for has changed since.
+        require_same(plan.project, options.project)
         checks = [check for check in cell.checks if check.policy in policies]
         if not checks:
             planned = ", ".join(dict.fromkeys(check.policy for check in cell.checks))
@@ -346,7 +408,7 @@ def _plan_with(options: argparse.Namespace) -> Plan:
         data = {**plan.to_dict(), "selection": selection.to_dict(), "edition": edition}
         data["cells"] = [{**cell.to_dict(), "checks": [check.to_dict() for check in checks]}]
         return Plan.from_dict(data)
-    plan = _new_plan(selection, options.edition or "auto", "")
+    plan = _new_plan(selection, options.edition or "auto", "", (), options.project)
     plan.cell(options.cell)
     return plan
 

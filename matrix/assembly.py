@@ -57,7 +57,7 @@ class Assembly:
             self.processes,
             self.settings.project.joinpath(*CHECKS),
             budget=disk.budget_of(work, cache, self.say, self._stopped),
-            needs=disk.Needs(work, cache),
+            needs=disk.Needs(work, cache, cpu=bool(self.settings.backend) and not lent),
             lease=gpus.Lease(lent, say=self.say, stopped=self._stopped),
             patience=Patience(),
             # What a GPU's driver reserves counts too, and is no memory of the machine.

@@ -193,12 +193,6 @@ class Budget:
             with self._changed:
                 self._give_back(ticket)
 
-    def stop(self) -> None:
-        """End all waiting, and let nobody in."""
-        with self._changed:
-            self._stopped = _always
-            self._changed.notify_all()
-
     def _await(self, ticket: _Ticket) -> None:
         self._waiting.append(ticket)
         try:
@@ -247,10 +241,6 @@ class Budget:
         for name, bytes_taken in ticket.taken.items():
             self._resources[name].reserved -= bytes_taken
         self._hand_out()
-
-
-def _always() -> bool:
-    return True
 
 
 def unlimited() -> Budget:

@@ -15,12 +15,13 @@ from matrix.cell_files import CellFiles, paired_libraries, subject
 from matrix.claims import judged
 from matrix.claims_data import CLAIMS
 from matrix.plan import Plan, PlannedCell, PlannedCheck
+from matrix.project import catalogue_of
 from matrix.speed.baselines import added
 from matrix.stacks import results_of
 from matrix.store import RunFolder
 from matrix.tallies import tally
-from pytest_torchcompat.checkpoints.catalogue import Checkpoint
-from pytest_torchcompat.checkpoints.rows import ROWS, catalogue
+from pytest_torchcompat.checkpoints.catalogue import Catalogue, Checkpoint
+from pytest_torchcompat.checkpoints.rows import ROWS
 from pytest_torchcompat.outcome import Outcome, Stage
 from pytest_torchcompat.record import Record
 from pytest_torchcompat.shim import SHIMS
@@ -64,6 +65,7 @@ def document(
         {
             "schema": SCHEMA,
             "run": plan.run,
+            **_project(plan),
             "started": plan.frozen_at,
             "finished": max([*ended, plan.frozen_at]) if complete else None,
             "complete": complete,
@@ -74,8 +76,15 @@ def document(
             "torch": list(plan.torch),
             "cells": list(_cells(ordered, compared, plan.edition)),
             "stacks": list(stacks),
-        }
+        },
+        catalogue_of(plan.project),
     )
+
+
+def _project(plan: Plan) -> dict[str, Any]:
+    """Return what a reader is told of the project whose sweep it is."""
+    shown = {name: plan.project[name] for name in ("name", "folder") if plan.project}
+    return {"project": shown} if shown else {}
 
 
 def _cells(
@@ -88,11 +97,10 @@ def _cells(
         yield _cell(files, compared.pop(files.cell.id), edition)
 
 
-def answered(matrix: dict[str, Any]) -> dict[str, Any]:
+def answered(matrix: dict[str, Any], rows: Catalogue) -> dict[str, Any]:
     """Return a matrix with what its cells answer: why they are red, the claims, who needs what."""
     matrix = causes.marked(matrix)
     cases = causes.cases(matrix)
-    rows = catalogue()
     return {
         **matrix,
         "causes": causes.causes(matrix, cases),

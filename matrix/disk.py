@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.version import Version
 
-from matrix import axes
+from matrix import axes, gpus
 from matrix.budget import Budget, Machine
 from matrix.interpreters import find
 from matrix.plan import PlannedCell
@@ -25,16 +25,18 @@ FETCHED = "torchcompat-fetched"
 Build = tuple[str, str]
 
 
-def needed_gb(builds: Iterable[Build], here: Iterable[Build] = ()) -> float:
+def needed_gb(builds: Iterable[Build], here: Iterable[Build] = (), *, cpu: bool = False) -> float:
     """
     Return the size of the packages of pairs of torch and Python, beside those that are here.
 
     Environments are links into uv's cache and take little themselves. The cache grows by a torch
     build with its NVIDIA packages, and by torch and triton for each further Python of that build.
-    Nightlies are builds for CPUs.
+    Nightlies are builds for CPUs; with ``cpu`` all are.
     """
     cached = set(here)
     pairs = set(builds) - cached
+    if cpu:
+        return len(pairs) * axes.GB_PER_CPU_TORCH
     nightlies = sum(_is_nightly(torch) for torch, _ in pairs)
     torches = {torch for torch, _ in pairs if not _is_nightly(torch)} - {t for t, _ in cached}
     further = len(pairs) - nightlies - len(torches)
@@ -75,7 +77,14 @@ def _free_gb(path: Path) -> float:
     return shutil.disk_usage(there).free / GB
 
 
-def check(cells: Iterable[PlannedCell], work: Path, *, force: bool = False) -> str:
+def is_for_cpus(backend: str) -> bool:
+    """Whether torch is installed without NVIDIA's packages: uv chose it, and sees no GPU."""
+    return bool(backend) and not gpus.of_machine()
+
+
+def check(
+    cells: Iterable[PlannedCell], work: Path, *, force: bool = False, cpu: bool = False
+) -> str:
     """
     Return a sentence on the disk that cells need; raises when there is too little.
 
@@ -85,19 +94,23 @@ def check(cells: Iterable[PlannedCell], work: Path, *, force: bool = False) -> s
     builds = builds_of(cells)
     free = min(_free_gb(work), _free_gb(uv_cache(Processes()) or work))
     byte_code = len(builds) * axes.GB_OF_BYTE_CODE
-    needed = needed_gb(builds) + byte_code
+    needed = needed_gb(builds, cpu=cpu) + byte_code
     if needed > free and not force:
         here = builds - not_cached(builds, work)
-        needed = needed_gb(builds, here) + byte_code
+        needed = needed_gb(builds, here, cpu=cpu) + byte_code
     sentence = f"About {needed:.0f} GB of packages; {free:.0f} GB free."
     if needed <= free or force:
         return sentence
     message = (
-        f"{sentence} That won't do: a torch build takes about {axes.GB_PER_TORCH} GB in uv's "
+        f"{sentence} That won't do: a torch build takes about {_of_one(cpu)} GB in uv's "
         "cache. Narrow the sweep with --torch or --library, make room with `uv cache clean`, "
         "or go on all the same with --force."
     )
     raise TorchcompatError(message)
+
+
+def _of_one(cpu: bool) -> float:
+    return axes.GB_PER_CPU_TORCH if cpu else axes.GB_PER_TORCH
 
 
 @dataclass
@@ -105,11 +118,13 @@ class Needs:
     """
     The disk that the environments of cells take while a sweep goes on.
 
-    ``cache`` is uv's: it has a mark of each torch that was fetched for a Python.
+    ``cache`` is uv's: it has a mark of each torch that was fetched for a Python. ``cpu`` says that
+    all of them are builds for CPUs.
     """
 
     work: Path
     cache: Path
+    cpu: bool = False
     _asked: dict[Build, bool] = field(default_factory=dict)
 
     def of(self, cell: PlannedCell) -> Callable[[], int]:
@@ -125,7 +140,8 @@ class Needs:
 
     def _bytes(self, build: Build) -> int:
         asked = {each for each, is_here in list(self._asked.items()) if is_here}
-        return int((needed_gb([build], asked | self._marked(build[0])) + GB_OF_A_CELL) * GB)
+        here = asked | self._marked(build[0])
+        return int((needed_gb([build], here, cpu=self.cpu) + GB_OF_A_CELL) * GB)
 
     def _marked(self, torch: str) -> set[Build]:
         end = f"-torch{torch}"

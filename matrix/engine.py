@@ -19,9 +19,13 @@ from matrix.files import Files, locate_all
 from matrix.keys import Keys
 from matrix.plan import Plan, PlannedCell
 from matrix.processes import Processes
+from matrix.project import Project
 from matrix.resolution import Resolver, Settings
 from matrix.runner import CellResult, Sweep
+from matrix.staging import Staged
 from matrix.store import RunFolder
+from matrix.wheels import FolderWheels
+from pytest_torchcompat.checkpoints.catalogue import Catalogue
 from pytest_torchcompat.checkpoints.rows import catalogue
 
 Finished = Callable[[PlannedCell, CellResult], None]
@@ -37,13 +41,15 @@ class Places:
     """
     Where things lie: the work folder, the checkout, the checks that a cell's process runs.
 
-    ``runs`` are the folders of runs whose results may still be good.
+    ``runs`` are the folders of runs whose results may still be good. ``guest`` is the project whose
+    sweep it is, where it is not our own.
     """
 
     work: Path
     project: Path
     checks: Path
     runs: tuple[Path, ...] = ()
+    guest: Project | None = None
 
     @property
     def probes(self) -> Path:
@@ -85,13 +91,30 @@ class Engine:
     @cached_property
     def settings(self) -> Settings:
         """What all environments share."""
-        places = self.places
-        return Settings(places.work, places.project, self.plan.frozen_at, self.plan.backend)
+        places, plan = self.places, self.plan
+        return Settings(places.work, places.project, plan.frozen_at, plan.backend, self._wheels)
+
+    @cached_property
+    def _wheels(self) -> FolderWheels | None:
+        guest, date = self.places.guest, self.plan.frozen_at
+        if guest is None:
+            return None
+        return FolderWheels(self.places.work, date, guest.libraries, self.processes)
+
+    @cached_property
+    def _staged(self) -> Staged | None:
+        guest = self.places.guest
+        return Staged(guest, self.places.work / "plugins") if guest else None
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """The rows of the sweep."""
+        return self.places.guest.catalogue if self.places.guest else catalogue()
 
     @cached_property
     def located(self) -> Files:
         """The checkpoints' files; asking for them fetches those that are not here."""
-        return locate_all(self.plan, catalogue()) if self.files is None else self.files
+        return locate_all(self.plan, self.catalogue) if self.files is None else self.files
 
     @cached_property
     def assembly(self) -> Assembly:
@@ -102,13 +125,20 @@ class Engine:
     @cached_property
     def keys(self) -> Keys:
         """What tells a cell's key."""
-        return Keys(self.places.project, catalogue(), self.located or None, gpus.names())
+        known = (self.places.project, self.catalogue, self.located or None, gpus.names())
+        guest, staged = self.places.guest, self._staged
+        if guest is None or staged is None:
+            return Keys(*known)
+        return Keys(*known, guest.libraries, lambda cell: staged.code(cell, self._wheels))
 
     @cached_property
     def sweep(self) -> Sweep:
         """What runs a cell; asking for it prepares the environments."""
+        if self._staged:
+            self._staged.lay_out()
         return dataclasses.replace(
             self.assembly.sweep,
+            staged=self._staged,
             checks=self.places.checks,
             edition=self.plan.edition,
             files=self.located,

@@ -25,7 +25,7 @@ from matrix.interpreters import find
 from matrix.plan import PlannedCell
 from matrix.processes import Finished, Processes, limited, uv, uv_cache
 from matrix.releases import Releases
-from matrix.resolution import Settings, arguments, from_repository
+from matrix.resolution import Settings, arguments, from_file, from_repository
 from matrix.sources import SourceWheels
 from matrix.verdicts import BuildError, NoEnvironment, classify, no_interpreter, trimmed
 from pytest_torchcompat.outcome import Outcome
@@ -145,6 +145,11 @@ class UvEnvironments:
         """Build a cell's environment."""
         if cell.unsolved:
             return NoEnvironment(Outcome.UNAVAILABLE, cell.unsolved)
+        wheels = self.settings.wheels
+        required = wheels.required(cell) if wheels else cell
+        return required if isinstance(required, NoEnvironment) else self._created(required)
+
+    def _created(self, cell: PlannedCell) -> Environment | NoEnvironment:
         # uv may fetch an interpreter that the machine lacks.
         python = str(find(cell.python) or cell.python)
         wheel = self._sources.wheel(cell, python) if _source_only(cell) else None
@@ -256,7 +261,8 @@ def _touch(marks: Iterable[Path]) -> None:
 def _source_only(cell: PlannedCell) -> bool:
     # What is required from a repository, uv builds itself, once, and keeps.
     rows = (row for row in axes.LIBRARIES if row.name == cell.library)
-    return any(row.source_only for row in rows) and not from_repository(cell)
+    of_an_index = not (from_repository(cell) or from_file(cell))
+    return any(row.source_only for row in rows) and of_an_index
 
 
 def installed(frozen: str) -> dict[str, str]:

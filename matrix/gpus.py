@@ -87,6 +87,7 @@ def _named(word: str, value: str, gpus: Sequence[Gpu], environ: Mapping[str, str
 
 
 def _numbered(number: int, gpus: Sequence[Gpu], environ: Mapping[str, str]) -> Gpu:
+    """Return the GPU that CUDA gives a number, whose order need not be nvidia-smi's."""
     # CUDA counts the fastest first and nvidia-smi by place: which of unlike ones a number means is
     # not known here. It is handed on as it is.
     unlike = len({gpu.name for gpu in gpus}) > 1 and environ.get(ORDER) != "PCI_BUS_ID"
@@ -134,12 +135,6 @@ class Lease:
                 lock.release()
                 self._changed.notify_all()
 
-    def stop(self) -> None:
-        """End all waiting, and lend no more."""
-        with self._changed:
-            self._stopped = _always
-            self._changed.notify_all()
-
     def _await(self, who: str) -> tuple[Gpu, FileLock]:
         self._folder.mkdir(parents=True, exist_ok=True)
         told = False
@@ -164,7 +159,3 @@ class Lease:
         except Timeout:
             return None
         return lock
-
-
-def _always() -> bool:
-    return True

@@ -34,6 +34,7 @@ def _from_uv(python: str) -> Path | None:
 
 
 def _from_pyenv(python: str) -> Path | None:
+    """Return the Python of that minor that pyenv keeps, its newest patch."""
     root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     found = [folder for folder in root.glob(f"versions/{python}.*") if _patch(folder.name)]
     found.sort(key=lambda folder: Version(folder.name), reverse=True)

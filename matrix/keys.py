@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ctypes.util import find_library
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +23,7 @@ from matrix.files import Files
 from matrix.interpreters import find
 from matrix.plan import PlannedCell, opened
 from matrix.processes import Processes
+from matrix.resolution import FROM_FILE
 from pytest_torchcompat.checkpoints.catalogue import Catalogue, Checkpoint
 from pytest_torchcompat.libraries import Libraries
 
@@ -37,7 +38,8 @@ ADAPTERS = "libraries"
 # Of the sweep, what builds a cell's environment, starts its process and says how it ended.
 OF_THE_SWEEP = (
     *("matrix/checks", "matrix/environments.py", "matrix/processes.py", "matrix/resolution.py"),
-    *("matrix/runner.py", "matrix/sources.py", "matrix/verdicts.py"),
+    *("matrix/runner.py", "matrix/sources.py", "matrix/staging.py", "matrix/verdicts.py"),
+    "matrix/wheels.py",
 )
 # Of the machine, what a source is built with and what sound is read with.
 PROGRAMS = ("g++", "gcc", "cc", "git", "ffmpeg", "sox")
@@ -50,12 +52,15 @@ class Keys:
     Tells the keys of cells.
 
     ``files`` are the checkpoints', where they are known already; ``gpus`` names the machine's.
+    ``libraries`` are those of the sweep; ``own`` is the digest of a project's code for a cell.
     """
 
     project: Path
     catalogue: Catalogue
     files: Files | None = None
     gpus: tuple[str, ...] = ()
+    libraries: tuple[axes.Library, ...] = axes.LIBRARIES
+    own: Callable[[PlannedCell], str] | None = None
 
     def parts(self, cell: PlannedCell) -> dict[str, str]:
         """
@@ -63,17 +68,25 @@ class Keys:
 
         One that is not known is left out, and a key without its lock is none.
         """
-        rows = tuple(opened(axes.library(cell.library), self.catalogue))
+        rows = tuple(opened(axes.library(cell.library, self.libraries), self.catalogue))
         found = {
-            "lock": digest([*cell.lock, cell.unsolved]) if cell.lock or cell.unsolved else "",
+            "lock": self._lock(cell),
             "Python": python(cell.python),
             "checkpoints": digest([repr(row) for row in rows]),
             "files": self._files(rows),
-            "code": code(self.project, cell.opened_by),
+            # A project's plugins may make use of any of our adapters.
+            "code": code(self.project, "" if self.own else cell.opened_by),
+            "project's code": self.own(cell) if self.own else "",
             "GPUs": digest(self.gpus),
             "tools": tools(),
         }
         return {name: value for name, value in found.items() if value}
+
+    def _lock(self, cell: PlannedCell) -> str:
+        if not (cell.lock or cell.unsolved):
+            return ""
+        # Of what is built of a folder the name may have a date in it; its code is another part.
+        return digest([*(line for line in cell.lock if FROM_FILE not in line), cell.unsolved])
 
     def _files(self, rows: Iterable[Checkpoint]) -> str:
         if self.files is None:
@@ -107,8 +120,8 @@ def tools() -> str:
 
 @cache
 def code(project: Path, adapter: str) -> str:
-    """Return the digest of the code that affects the cells of an adapter."""
-    found = [path for path in _modules(project) if not _of_another(path, adapter)]
+    """Return the digest of the code that affects the cells of an adapter; of any without one."""
+    found = [p for p in _modules(project) if not (adapter and _of_another(p, adapter))]
     return digest(_meaning(path) for path in found)
 
 

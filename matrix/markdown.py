@@ -18,6 +18,18 @@ def plain(text: str) -> str:
     return _LINKING.sub(r"\g<0>&#8203;", _SYNTAX.sub(r"\\\1", escaped(text)))
 
 
+def unlinked(text: str) -> str:
+    """Return text for where no Markdown is read, a title: it links nothing and calls nobody."""
+    return _LINKING.sub("\\g<0>\u200b", escaped(text))
+
+
+def block(text: str) -> str:
+    """Return text as a block of code, whose fence is longer than any in it."""
+    shown = "\n".join(map(escaped, text.splitlines()))
+    fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(shown)), default=0))
+    return f"{fence}text\n{shown}\n{fence}"
+
+
 def code(text: str) -> str:
     """Return text as code in a line, to be copied as it is."""
     shown = escaped(text)

@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,29 +24,40 @@ from pytest_torchcompat.outcome import Outcome
 
 Part = tuple[RunFolder, Plan]
 # What the parts of one plan have in common.
-SHARED = ("run", "frozen_at", "edition", "backend", "selection", "torch", "notes")
+SHARED = ("run", "frozen_at", "edition", "backend", "selection", "torch", "notes", "project")
 
 
 def add_parsers(subparsers: Any, render: Callable[[Plan, RunFolder], object]) -> None:
     """Add the command; ``render`` writes a run's matrix.json and page."""
     parser = subparsers.add_parser("merge", help="Unite the parts of a run by copying their files")
     parser.add_argument("parts", nargs="+", type=folder_of, metavar="RUN", help="A part's folder")
-    parser.add_argument(
-        "--into", required=True, type=folder_of, metavar="DIR", help="The folder of the united run"
+    into = parser.add_mutually_exclusive_group(required=True)
+    into.add_argument("--into", type=folder_of, metavar="DIR", help="The folder of the united run")
+    into.add_argument(
+        "--runs", type=folder_of, metavar="DIR", help="Among these runs, by the name of its plan"
     )
     parser.set_defaults(command=merge_runs, render=render)
 
 
 def merge_runs(options: argparse.Namespace) -> int:
     """Unite the parts of a run, and render it."""
-    into = RunFolder(options.into)
-    plan = merge([RunFolder(part) for part in options.parts], into)
+    parts = [RunFolder(part) for part in options.parts]
+    into = RunFolder(options.into or options.runs / read_plan(parts[0]).run)
+    plan = merge(parts, into)
     options.render(plan, into)
     left = len(unfinished(plan, into)) + len(set(plan.whole) - {cell.id for cell in plan.cells})
     total = len(plan.whole or plan.cells)
     rest = f"; {left} have not ended, and the run is incomplete" if left else ""
     print(f"{total - left} of {total} cells: {into.page}{rest}")
+    _show_in_job(into)
     return 0
+
+
+def _show_in_job(folder: RunFolder) -> None:
+    """Add the run to the page of the job, where this is one of GitHub's."""
+    if page := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(page).open("a", encoding="utf-8") as file:
+            file.write(folder.summary.read_text(encoding="utf-8"))
 
 
 def merge(folders: Sequence[RunFolder], into: RunFolder) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 import requests
@@ -13,6 +14,7 @@ from matrix import axes
 from matrix.interpreters import find
 from matrix.plan import Selection, World
 from matrix.processes import Processes
+from matrix.project import Project
 from matrix.releases import PROBE_TIMEOUT, IndexReleases, IndexUnreachableError, Releases, endpoint
 from pytest_torchcompat.checkpoints.rows import catalogue
 
@@ -36,11 +38,7 @@ def torch_backend(url: str = axes.TORCH_INDEX) -> tuple[str, tuple[str, ...]]:
 
 def wants_nightly(selection: Selection) -> bool:
     """Whether a selection has the nightly build in it."""
-    return not selection.torch or any(_is_nightly(name) for name in selection.torch)
-
-
-def _is_nightly(name: str) -> bool:
-    return name == axes.NIGHTLY or ".dev" in name
+    return not selection.torch or any(axes.is_nightly(name) for name in selection.torch)
 
 
 def nightlies(
@@ -92,11 +90,25 @@ def newest_commit(repository: str) -> str:
     return commit[1] if commit else ""
 
 
-def world(selection: Selection, frozen_at: datetime) -> tuple[World, str, tuple[str, ...]]:
+def world(
+    selection: Selection, frozen_at: datetime, project: Project | None = None
+) -> tuple[World, str, tuple[str, ...]]:
     """Return what planning asks, the torch backend, and the notes of what could not be asked."""
     backend, notes = torch_backend()
-    nightly, no_nightly = nightlies(selection, frozen_at)
-    pinned, no_repository = commits(selection)
+    nightly, no_nightly = _nightlies_of(selection, frozen_at, project)
+    pinned, no_repository = commits(selection, *([project.libraries] if project else []))
+    rows = project.catalogue if project else catalogue()
     releases = IndexReleases(endpoint(), frozen_at)
-    asked = World(releases, lambda python: find(python) is not None, catalogue(), nightly, pinned)
-    return asked, backend, notes + no_nightly + no_repository
+    here = (lambda python: find(python) is not None, rows, nightly, pinned, project)
+    said = project.planned_with if project else ()
+    return World(releases, *here), backend, said + notes + no_nightly + no_repository
+
+
+def _nightlies_of(
+    selection: Selection, frozen_at: datetime, project: Project | None
+) -> tuple[Releases | None, tuple[str, ...]]:
+    """Return the index of nightlies; where a project's axis has other torches, it may be none."""
+    axis = project.torch if project and not selection.torch else ()
+    if not axis or all(map(axes.is_nightly, axis)):
+        return nightlies(replace(selection, torch=axis or selection.torch), frozen_at)
+    return nightlies(Selection(), frozen_at) if any(map(axes.is_nightly, axis)) else (None, ())

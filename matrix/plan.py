@@ -15,6 +15,7 @@ from packaging.version import Version
 
 from matrix import axes, nightly
 from matrix.axes import Companion, Library, Swept
+from matrix.project import POLICIES, Project, opens
 from matrix.releases import IndexUnreachableError, Release, Releases
 from matrix.stacks import Stack
 from pytest_torchcompat import pairing
@@ -24,11 +25,11 @@ from pytest_torchcompat.policies import Policy
 from pytest_torchcompat.record import FORWARD
 
 SCHEMA = 1
-POLICIES = tuple(policy.value for policy in Policy)
 # A subject that no policy touches is checked once.
 UNPICKLED = (Policy.STOCK.value,)
 _LISTS = ("requirements", "excludes", "constraints", "lock")
 NAMED = "asked for by name"
+FEW = 8  # versions that a sentence names
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ class Plan:
     ``torch`` is the order of the columns. ``backend`` is what uv is told about torch's builds:
     ``auto``, or empty for the builds of the package index. ``notes`` are what a reader of the page
     has to know about the whole run. ``whole`` are the ids of all cells of the plan that this one
-    is a part of.
+    is a part of. ``project`` is what is kept of the project whose sweep it is; empty where it is
+    our own.
     """
 
     run: str
@@ -138,10 +140,12 @@ class Plan:
     backend: str = ""
     stacks: tuple[Stack, ...] = ()
     whole: tuple[str, ...] = ()
+    project: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data, as plan.json holds it."""
         return {
+            **({"project": dict(self.project)} if self.project else {}),
             "schema": SCHEMA,
             "run": self.run,
             "frozen_at": self.frozen_at,
@@ -183,6 +187,7 @@ class Plan:
             backend=data["backend"],
             stacks=tuple(Stack.from_dict(stack) for stack in data["stacks"]),
             whole=tuple(data.get("whole", ())),
+            project=data.get("project") or {},
         )
 
     def cell(self, identifier: str) -> PlannedCell:
@@ -213,6 +218,7 @@ class World:
     What planning asks outside: the indexes, the machine's Pythons, the catalogue.
 
     ``commits`` are the newest of git repositories, by their URL; one that is out of reach has none.
+    ``project`` is whose sweep it is, where it is not our own.
     """
 
     releases: Releases
@@ -220,6 +226,17 @@ class World:
     catalogue: Catalogue
     nightlies: Releases | None = None
     commits: Mapping[str, str] = field(default_factory=dict)
+    project: Project | None = None
+
+    @property
+    def libraries(self) -> tuple[Library, ...]:
+        """The libraries of the sweep."""
+        return self.project.libraries if self.project else axes.LIBRARIES
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The policies of the sweep."""
+        return self.project.policies if self.project else POLICIES
 
 
 def newest_patches(releases: Iterable[Release], floor: str) -> list[Release]:
@@ -276,7 +293,8 @@ def make_plan(heading: Heading, selection: Selection, world: World) -> Plan:
     """Resolve the axes into cells; raises ``UnknownNameError`` for a selection of what is not."""
     torches = {t.version: t for t in _selected_torches(world, selection)}
     subjects = _selected_subjects(selection, world)
-    checks = _checks_by_library(subjects, selected_policies(selection), world.catalogue)
+    policies = selected_policies(selection) if selection.policy else world.policies
+    checks = _checks_by_library(subjects, policies, world.catalogue)
     found: dict[str, PlannedCell] = {}
     notes = [*heading.notes, *(note for torch in torches.values() for note in torch.notes)]
     for version in run_order(list(torches)):
@@ -302,6 +320,7 @@ def make_plan(heading: Heading, selection: Selection, world: World) -> Plan:
         notes=tuple(notes),
         backend=heading.backend,
         stacks=heading.stacks,
+        project=world.project.entry if world.project else {},
     )
 
 
@@ -326,10 +345,23 @@ def _known(project: str, world: World) -> tuple[Release, ...]:
 
 def _selected_torches(world: World, selection: Selection) -> list[Release]:
     torches = _torches(world)
-    if not selection.torch:
-        return torches
+    if selection.torch:
+        return _named_torches(selection.torch, torches, world)
+    if world.project and world.project.torch:
+        with world.project.saying("torch"):
+            return _named_torches(_within_reach(world.project.torch, world), torches, world)
+    return torches
+
+
+def _within_reach(names: Iterable[str], world: World) -> list[str]:
+    """Return the torches of a project's axis, without nightlies where their index is none."""
+    return [name for name in names if world.nightlies or not axes.is_nightly(name)]
+
+
+def _named_torches(names: Iterable[str], torches: list[Release], world: World) -> list[Release]:
+    newest = [t.version for t in torches if not Version(t.version).is_prerelease][-1:]
     found: list[Release] = []
-    for name in selection.torch:
+    for name in (newest[0] if each == axes.NEWEST and newest else each for each in names):
         named = [t for t in torches if _is_named(t.version, name)] or _any_torch(name, world)
         if not named:
             kind = "torch version"
@@ -368,10 +400,10 @@ class _Subject:
 
 def _selected_subjects(selection: Selection, world: World) -> list[_Subject]:
     if not selection.library:
-        return [subject for row in axes.LIBRARIES for subject in _subjects(row, world)]
+        return [subject for row in world.libraries for subject in _subjects(row, world)]
     chosen: list[_Subject] = []
     for name in selection.library:
-        row = axes.library(name.partition("==")[0])
+        row = axes.library(name.partition("==")[0], world.libraries)
         found = list(_subjects(row, world))
         kept = [subject for subject in found if name in (row.name, subject.name)]
         kept = kept or _unlisted(row, name, world)
@@ -385,7 +417,36 @@ def _selected_subjects(selection: Selection, world: World) -> list[_Subject]:
 def _subjects(row: Library, world: World) -> Iterator[_Subject]:
     if row.paired:
         yield _Subject(row, Swept("", "paired with torch"), None)
-        return
+    elif row.folder:
+        swept = row.versions[0]
+        yield _Subject(row, swept, Release(swept.version, requires_python=row.requires_python))
+    elif row.asked:
+        yield from _asked(row, world)
+    else:
+        yield from _listed(row, world)
+
+
+def _asked(row: Library, world: World) -> Iterator[_Subject]:
+    """Yield the versions that a project names, each with what we know it to need."""
+    swept = dataclasses.replace(row, asked=())
+    listed = list(_subjects(swept, world))
+    for version in row.asked:
+        name = _known(row.name, world)[-1].version if version == axes.NEWEST else version
+        name = f"{row.name}=={name}"
+        found = [each for each in listed if each.name == name] or _unlisted(swept, name, world)
+        if not found and world.project:
+            with world.project.saying(f"libraries.{row.name}: versions"):
+                kind = f"version of {row.name}"
+                raise unknown_name(kind, version, _newest_of(row, world))
+        yield from (dataclasses.replace(each, library=row) for each in found)
+
+
+def _newest_of(row: Library, world: World) -> list[str]:
+    """Return the newest versions that an index has: all of them would be no sentence."""
+    return [release.version for release in _known(row.name, world)][-FEW:]
+
+
+def _listed(row: Library, world: World) -> Iterator[_Subject]:
     known = _known(row.name, world)
     released = {release.version: release for release in known}
     for swept in _reachable(row, world):
@@ -403,7 +464,7 @@ def _described(row: Library, release: Release, world: World) -> Release:
 
 def _unlisted(row: Library, name: str, world: World) -> list[_Subject]:
     """Return a version that is not swept, with what the nearest older one that is needs beside."""
-    known = () if row.paired else world.releases.of(row.name)
+    known = () if row.paired or row.folder else world.releases.of(row.name)
     release = next((each for each in known if f"{row.name}=={each.version}" == name), None)
     return [_like_the_nearest(row, release, world)] if release else []
 
@@ -506,13 +567,8 @@ def _checks(
 
 
 def opened(row: Library, catalogue: Catalogue) -> Iterator[Checkpoint]:
-    """Yield the checkpoints that a library's cells open."""
-    for checkpoint in catalogue:
-        if row.checkpoints:
-            if any(fnmatch.fnmatchcase(checkpoint.id, glob) for glob in row.checkpoints):
-                yield checkpoint
-        elif checkpoint.library == row.opened_by:
-            yield checkpoint
+    """Return the checkpoints that a library's cells open."""
+    return (checkpoint for checkpoint in catalogue if opens(row, checkpoint))
 
 
 def matching(cells: Sequence[PlannedCell], globs: Iterable[str]) -> tuple[PlannedCell, ...]:

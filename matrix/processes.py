@@ -247,6 +247,7 @@ class Processes:
 
 
 def _check_started(code: int, command: Sequence[str], env: Mapping[str, str] | None) -> None:
+    """Look for a command that did not start; raises ``FileNotFoundError`` where there is none."""
     path = (os.environ if env is None else env).get("PATH")
     if code == NOT_STARTED and shutil.which(command[0], path=path) is None:
         raise FileNotFoundError(2, "there is no such command", command[0])

@@ -7,7 +7,7 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ from pytest_torchcompat.shim import SHIMS
 FEW = 4  # names that a line of the terminal holds
 
 
-def add_parsers(subparsers: Any, default: Path) -> None:
-    """Add the commands; ``default`` is where runs are kept unless ``--runs`` says otherwise."""
+def add_parsers(subparsers: Any, add_runs: Callable[[argparse.ArgumentParser], None]) -> None:
+    """Add the commands; ``add_runs`` adds the options that say where runs are kept."""
     shims = subparsers.add_parser("shims", help="Say who needs the shims and the allow-lists")
     shims.set_defaults(command=show_shims)
     advice = subparsers.add_parser("recommend", help="Say which torch and policy to run")
@@ -39,7 +39,7 @@ def add_parsers(subparsers: Any, default: Path) -> None:
             "run", nargs="?", type=folder_of, metavar="RUN", help="By default the newest"
         )
     for parser in (shims, advice, changes, nights):
-        parser.add_argument("--runs", type=folder_of, default=default, metavar="DIR")
+        add_runs(parser)
         parser.add_argument("--json", action="store_true", help="Print it as JSON")
 
 
@@ -122,7 +122,10 @@ def _needs(matrix: dict[str, Any]) -> dict[str, Any]:
     return {
         "run": matrix["run"],
         "shims": retirement.shims(matrix, SHIMS),
-        "allowlists": retirement.allowlists(matrix, catalogue()),
+        # A project's own rows are in its run, and not in the catalogue.
+        "allowlists": matrix["allowlists"]
+        if matrix.get("project")
+        else retirement.allowlists(matrix, catalogue()),
     }
 
 

@@ -31,6 +31,7 @@ from matrix.plan import PlannedCell
 from matrix.processes import Processes, uv
 from matrix.store import write_json, write_text
 from matrix.verdicts import NoEnvironment, classify
+from matrix.wheels import FolderWheels
 from pytest_torchcompat.outcome import Outcome
 
 # Where PyTorch's index serves torch, its files may have no upload time, and uv would leave them
@@ -43,16 +44,18 @@ TIMEOUT = 600.0  # of a resolution, with the builds that tell what a source requ
 READS = re.compile(r"/simple/([\w.-]+)/|compatible version of ([\w.-]+)")
 PAGE = re.compile(r" for: (https?://\S+/)[\w.-]+/$", re.MULTILINE)
 NO_SOLUTION = "No solution found"
+FROM_FILE = " @ file:"  # in a lock: a wheel of this machine, which no index has
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What all environments of a run share."""
+    """What all environments of a run share; ``wheels`` are of a project's own folder."""
 
     work: Path
     project: Path
     frozen_at: str
     backend: str = ""
+    wheels: FolderWheels | None = None
 
 
 def from_torch_index(cell: PlannedCell, settings: Settings) -> bool:
@@ -85,6 +88,11 @@ def arguments(cell: PlannedCell, settings: Settings) -> list[str]:
 def from_repository(cell: PlannedCell) -> bool:
     """Whether a cell's library is required from a git repository."""
     return any(each.startswith(f"{cell.library} @ git+") for each in cell.requirements)
+
+
+def from_file(cell: PlannedCell) -> bool:
+    """Whether a cell's library is a wheel that was built of a folder."""
+    return any(each.startswith(f"{cell.library}{FROM_FILE}") for each in cell.requirements)
 
 
 def _listed(kind: str, cell: PlannedCell, lines: Sequence[str], settings: Settings) -> Path:
@@ -129,6 +137,14 @@ class Resolver:
         """
         if cell.lock or cell.unsolved:
             return cell
+        wheels = self.settings.wheels
+        required = wheels.required(cell) if wheels else cell
+        if isinstance(required, NoEnvironment):
+            is_final = required.outcome is Outcome.UNAVAILABLE
+            return dataclasses.replace(cell, unsolved=required.reason) if is_final else cell
+        return self._locked(required)
+
+    def _locked(self, cell: PlannedCell) -> PlannedCell:
         python = find(cell.python)
         if python is None:
             return cell
@@ -145,7 +161,10 @@ class Resolver:
         """Return all that the answer depends on, but for what the index says."""
         needed = self.settings.project / "pyproject.toml"
         own = tomllib.loads(needed.read_text("utf-8"))["project"]["dependencies"]
+        wheels = self.settings.wheels
+        metadata = wheels.metadata(cell) if wheels else ""
         return {
+            **({"wheel": metadata} if metadata else {}),
             "requirements": [*cell.requirements, *own],
             "excludes": cell.excludes,
             "constraints": cell.constraints,
@@ -201,7 +220,8 @@ class Resolver:
     def _pages(self, read: set[str], lock: Sequence[str]) -> dict[str, str]:
         """Return the digests of the pages that were read; none where that is not known."""
         names = {canonicalize_name(name) for name in read}
-        if not names >= {canonicalize_name(re.split("[= @]", line)[0]) for line in lock}:
+        listed = (line for line in lock if FROM_FILE not in line)
+        if not names >= {canonicalize_name(re.split("[= @]", line)[0]) for line in listed}:
             return {}
         found = {str(name): self.pages.digest(name) for name in sorted(names)}
         return found if all(found.values()) else {}

@@ -26,6 +26,7 @@ from matrix.plan import Plan, PlannedCell, PlannedCheck, Selection
 from matrix.processes import Finished, Processes
 from matrix.retries import Patience
 from matrix.stacks import unresolved
+from matrix.staging import Staged
 from matrix.store import CellFolder, RunFolder, read_json, runs, write_json
 from matrix.verdicts import DISK, NoEnvironment
 from pytest_torchcompat.errors import RecordError, TorchcompatError
@@ -80,7 +81,8 @@ class Sweep:
     ``show`` lets a cell's process print on the terminal instead of into its file. ``memory`` is
     what a check may take, in bytes. ``budget`` and ``needs`` say when there is room for a cell,
     ``lease`` lends it a GPU, and ``patience`` tries the machine's faults again. ``locked`` resolves
-    what a cell installs, and ``parts`` says what its result depends on.
+    what a cell installs, and ``parts`` says what its result depends on. ``staged`` is what a
+    project's cells are given of it.
     """
 
     folder: RunFolder
@@ -99,6 +101,7 @@ class Sweep:
     patience: Patience = field(default_factory=lambda: Patience(()))
     locked: Callable[[PlannedCell], PlannedCell] = _as_it_is
     parts: Callable[[PlannedCell], Mapping[str, str]] = _no_parts
+    staged: Staged | None = None
 
     def run_cell(self, cell: PlannedCell, files: CellFolder | None = None) -> CellResult:
         """
@@ -196,6 +199,7 @@ class Sweep:
             "files": {name: self.files[name] for name in self.files if _asks(cell, name)},
             "parts": parts,
             "loading": loading,
+            **({"project": self.staged.request} if self.staged else {}),
         }
         write_json(files.request, request)
         return asked
@@ -205,6 +209,9 @@ class Sweep:
         if self.memory:
             command.append(f"--torchcompat-check-memory={self.memory}")
         variables = {**environment.variables(files.path / "home"), **gpu}
+        if self.staged:
+            command += self.staged.words
+            variables |= self.staged.variables
         with files.output.open("a", encoding="utf-8") as output:
             return self.processes.run(
                 command,
@@ -292,8 +299,10 @@ def _is_to_run(files: CellFolder) -> bool:
     return any(record.outcome is Outcome.INFRA for record in files.records())
 
 
-def resumable(root: Path, selection: Selection, edition: str) -> tuple[Plan, RunFolder] | None:
-    """Return the newest run of this selection, if it is incomplete."""
+def resumable(
+    root: Path, selection: Selection, edition: str, project: Mapping[str, Any] | None = None
+) -> tuple[Plan, RunFolder] | None:
+    """Return the newest run of this selection, and of a project as it is, if it is incomplete."""
     for folder in runs(root):
         try:
             plan = read_plan(folder)
@@ -301,7 +310,7 @@ def resumable(root: Path, selection: Selection, edition: str) -> tuple[Plan, Run
             continue  # Of another version of this tool; a new run does not touch it.
         if plan.whole:
             continue  # A part: it goes on with its own plan and shard.
-        if (plan.selection, plan.edition) == (selection, edition):
+        if (plan.selection, plan.edition, plan.project) == (selection, edition, project or {}):
             left = unfinished(plan, folder) or unresolved(plan.stacks, folder)
             return (plan, folder) if left or folder.unsettled.exists() else None
     return None

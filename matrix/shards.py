@@ -6,12 +6,13 @@ import bisect
 import dataclasses
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from matrix import axes
 from matrix.plan import Plan, PlannedCell
 from matrix.store import RunFolder, read_json, write_json
 from pytest_torchcompat.errors import RecordError, TorchcompatError
@@ -19,12 +20,16 @@ from pytest_torchcompat.errors import RecordError, TorchcompatError
 MOST_JOBS = 256  # of one GitHub Actions matrix
 # 280 cells of 4 to 52 checks took 63 s and 0.3 s a check: a cell weighs as much as 200 checks.
 CHECKS_A_CELL = 200
-_NAME = re.compile(r"([1-9]\d*)/([1-9]\d*)")
+TORCH, LIBRARY = WAYS = ("torch", "library")
+_NAME = re.compile(r"(?:(torch|library):)?([1-9]\d*)/([1-9]\d*)")
+
+# What no cut goes through: cells that stay together.
+Atom = Sequence[PlannedCell]
 
 
 @dataclass(frozen=True)
 class Shard:
-    """One job's part of a plan. ``name`` is ``3/20``."""
+    """One job's part of a plan. ``name`` is ``3/20``, or ``library:3/20``."""
 
     name: str
     cells: tuple[PlannedCell, ...]
@@ -39,38 +44,46 @@ class Shard:
         return {"shard": self.name, "torch": list(self.torch), "cells": len(self.cells)}
 
 
-def shards(plan: Plan, count: int) -> tuple[Shard, ...]:
+def shards(plan: Plan, count: int, by: str = TORCH) -> tuple[Shard, ...]:
     """
     Return the parts of a plan: ``count``, or one a cell where there are fewer cells.
 
-    The cells of one torch stay together while there are not more parts than torch versions, and
-    beyond that those of one torch and Python as far as parts of equal weight allow.
+    By torch, which installs each build once, the cells of one stay together while there are not
+    more parts than torch versions, and beyond that those of one torch and Python as far as parts of
+    equal weight allow. By library, which keeps what a forward time is compared with on its machine,
+    each version of one stays together with every torch, beside others of its Pythons while there
+    are as many parts as that takes; there are at most as many parts as versions.
     """
     if not 1 <= count <= MOST_JOBS:
         message = f"a GitHub Actions matrix has 1 to {MOST_JOBS} jobs, not {count}; ask for as many"
         raise TorchcompatError(message)
-    builds = _by_torch(plan.cells)
-    count = min(count, len(plan.cells))
-    apart = _together(builds, count) if len(builds) >= count else _split(builds, count)
+    groups = _by_pythons(plan.cells) if by == LIBRARY else _by_torch(plan.cells)
+    count = min(count, sum(map(len, groups)))
+    apart = _together(groups, count) if len(groups) >= count else _split(groups, count)
     order = {cell.id: number for number, cell in enumerate(plan.cells)}
     sets = [sorted(cells, key=lambda cell: order[cell.id]) for cells in apart]
     sets.sort(key=lambda cells: order[cells[0].id])
-    return tuple(Shard(f"{n}/{len(sets)}", tuple(cells)) for n, cells in enumerate(sets, 1))
+    cut = f"{LIBRARY}:" if by == LIBRARY else ""
+    return tuple(Shard(f"{cut}{n}/{len(sets)}", tuple(cells)) for n, cells in enumerate(sets, 1))
 
 
-def jobs(plan: Plan, count: int) -> dict[str, Any]:
+def jobs(plan: Plan, count: int, by: str = TORCH) -> dict[str, Any]:
     """Return the parts as the matrix of a GitHub Actions job."""
-    return {"include": [shard.to_dict() for shard in shards(plan, count)]}
+    parts = shards(plan, count, by)
+    return {"include": [{**shard.to_dict(), "run": plan.run} for shard in parts]}
 
 
 def part(plan: Plan, name: str) -> Plan:
-    """Return the plan of one part, ``3/20``; the first resolves the stacks for all."""
+    """Return the plan of one part, as ``Shard`` names it; the first resolves the stacks for all."""
     found = _NAME.fullmatch(name)
     if found is None:
-        message = f"{name!r} names no part of a plan; the third of twenty is 3/20"
+        message = (
+            f"{name!r} names no part of a plan; the third of twenty is 3/20, or library:3/20 where "
+            "the plan was cut by library"
+        )
         raise TorchcompatError(message)
-    number, count = int(found[1]), int(found[2])
-    parts = shards(plan, count)
+    number, count = int(found[2]), int(found[3])
+    parts = shards(plan, count, found[1] or TORCH)
     if number > len(parts):
         message = f"there is no part {name}: the plan's {len(plan.cells)} cells make {len(parts)}"
         raise TorchcompatError(message)
@@ -115,37 +128,66 @@ def _weight(cells: Sequence[PlannedCell]) -> int:
     return sum(CHECKS_A_CELL + len(cell.checks) for cell in cells)
 
 
-def _by_torch(cells: Sequence[PlannedCell]) -> list[list[PlannedCell]]:
-    builds: dict[str, list[PlannedCell]] = {}
+def _by_torch(cells: Sequence[PlannedCell]) -> list[list[Atom]]:
+    """Return the cells of each torch, in the order of their Pythons; a cut may be anywhere."""
+    builds = _grouped(cells, lambda cell: cell.torch)
+    apart = [_grouped(build, lambda cell: cell.python) for build in builds]
+    return [[[cell] for group in groups for cell in group] for groups in apart]
+
+
+def _by_pythons(cells: Sequence[PlannedCell]) -> list[list[Atom]]:
+    """
+    Return what is compared over all torches, by the Pythons that it takes.
+
+    A part with cells of another Python would install every torch once more.
+    """
+    found: dict[tuple[str, ...], list[Atom]] = {}
+    for row in _grouped(cells, _row):
+        found.setdefault(tuple(sorted({cell.python for cell in row})), []).append(row)
+    return list(found.values())
+
+
+def _row(cell: PlannedCell) -> tuple[str, ...]:
+    # A paired library has another version with each torch, and is compared with itself.
+    version = "" if axes.is_paired(cell.library) else cell.version
+    return (cell.library, version, cell.beside)
+
+
+def _grouped(
+    cells: Iterable[PlannedCell], key: Callable[[PlannedCell], object]
+) -> list[list[PlannedCell]]:
+    found: dict[object, list[PlannedCell]] = {}
     for cell in cells:
-        builds.setdefault(cell.torch, []).append(cell)
-    return list(builds.values())
+        found.setdefault(key(cell), []).append(cell)
+    return list(found.values())
 
 
-def _together(builds: list[list[PlannedCell]], count: int) -> list[list[PlannedCell]]:
-    """Put whole builds together, the heaviest first and each where there is least."""
+def _flat(atoms: Iterable[Atom]) -> list[PlannedCell]:
+    return [cell for atom in atoms for cell in atom]
+
+
+def _together(groups: Sequence[Sequence[Atom]], count: int) -> list[list[PlannedCell]]:
+    """Put whole groups together, the heaviest first and each where there is least."""
     found: list[list[PlannedCell]] = [[] for _ in range(count)]
-    for cells in sorted(builds, key=_weight, reverse=True):
+    for cells in sorted(map(_flat, groups), key=_weight, reverse=True):
         min(found, key=_weight).extend(cells)
     return found
 
 
-def _split(builds: list[list[PlannedCell]], count: int) -> list[list[PlannedCell]]:
-    """Split builds, whichever has the heaviest parts first."""
-    parts = [1] * len(builds)
-    weights = [_weight(cells) for cells in builds]
-    for _ in range(count - len(builds)):
-        can = [n for n, cells in enumerate(builds) if parts[n] < len(cells)]
+def _split(groups: Sequence[Sequence[Atom]], count: int) -> list[list[PlannedCell]]:
+    """Split groups, whichever has the heaviest parts first."""
+    parts = [1] * len(groups)
+    weights = [_weight(_flat(atoms)) for atoms in groups]
+    for _ in range(count - len(groups)):
+        can = [n for n, atoms in enumerate(groups) if parts[n] < len(atoms)]
         parts[max(can, key=lambda n: weights[n] / parts[n])] += 1
-    return [piece for cells, n in zip(builds, parts) for piece in _pieces(cells, n)]
+    return [piece for atoms, n in zip(groups, parts) for piece in _pieces(atoms, n)]
 
 
-def _pieces(cells: list[PlannedCell], count: int) -> list[list[PlannedCell]]:
-    """Cut the cells of one torch, in the order of their Pythons, so that the heaviest is least."""
-    ordered = [cell for group in _by_python(cells) for cell in group]
-    weights = [_weight([cell]) for cell in ordered]
-    sums = list(itertools.accumulate(weights))
-    low, high = max(weights), sums[-1]
+def _pieces(atoms: Sequence[Atom], count: int) -> list[list[PlannedCell]]:
+    """Cut a group between its atoms, in their order, so that the heaviest piece is least."""
+    sums = list(itertools.accumulate(map(_weight, atoms)))
+    low, high = max(map(_weight, atoms)), sums[-1]
     while low < high:
         middle = (low + high) // 2
         if len(_cuts(sums, middle, 1)) <= count:
@@ -153,14 +195,7 @@ def _pieces(cells: list[PlannedCell], count: int) -> list[list[PlannedCell]]:
         else:
             low = middle + 1
     cuts = [0, *_cuts(sums, low, count)]
-    return [ordered[start:end] for start, end in itertools.pairwise(cuts)]
-
-
-def _by_python(cells: Sequence[PlannedCell]) -> list[list[PlannedCell]]:
-    groups: dict[str, list[PlannedCell]] = {}
-    for cell in cells:
-        groups.setdefault(cell.python, []).append(cell)
-    return list(groups.values())
+    return [_flat(atoms[start:end]) for start, end in itertools.pairwise(cuts)]
 
 
 def _cuts(sums: Sequence[int], most: int, count: int) -> list[int]:

@@ -55,7 +55,8 @@ def swept(engine: Engine, asked: Asked) -> dict[str, Any]:
     cells = engine.carried(decisions)
     # The disks of a cluster are not this one's.
     force = asked.force or bool(engine.scheduler)
-    sentence = disk.check(cells, engine.places.work, force=force)
+    cpu = disk.is_for_cpus(engine.plan.backend)
+    sentence = disk.check(cells, engine.places.work, force=force, cpu=cpu)
     print(headline(engine.plan, left), sentence)
     if len(cells) < len(left):
         print(carried_over(decisions, len(cells)))

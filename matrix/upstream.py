@@ -129,7 +129,8 @@ def _again(
     matrix: Mapping[str, Any], cell: Mapping[str, Any], check: Mapping[str, Any] | None
 ) -> str:
     policy = check["policy"] if check else ""
-    command = commands.one_cell(cell["id"], matrix["edition"], policy)
+    project = commands.project_in(matrix)
+    command = commands.one_cell(cell["id"], matrix["edition"], policy, project)
     text = f"In a checkout of pytest-torchcompat:\n\n{_fenced(command, 'sh')}"
     if check is None:
         return text

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import json
 import shlex
@@ -11,8 +12,9 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Optional, TextIO
 
+from matrix import commands
 from matrix.bisect import companions, text
 from matrix.bisect import question as questions
 from matrix.bisect.candidates import Candidates, deciding
@@ -24,23 +26,26 @@ from matrix.engine import Places
 from matrix.files import locate_all
 from matrix.outside import world
 from matrix.plan import Heading
+from matrix.project import Project
 from matrix.runner import only_one
+from pytest_torchcompat.checkpoints.catalogue import Catalogue
 from pytest_torchcompat.checkpoints.fetch import EDITIONS
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.policies import Policy
 
+PlacesOf = Callable[[Path, Optional[Project]], Places]
 INTERRUPTED = 130
 WIDTH = 80
 
 
-def add_parser(subparsers: Any, places: Callable[[Path], Places], runs: Path) -> None:
+def add_parser(subparsers: Any, places: PlacesOf) -> argparse.ArgumentParser:
     """
-    Add the command.
+    Add the command, and return its parser.
 
-    ``places`` says where things lie, given the folder of runs whose results may still be good:
-    ``runs``, unless ``--runs`` names another.
+    ``places`` says where things lie, given the folder of runs whose results may still be good, and
+    the project whose sweep it is.
     """
-    parser = subparsers.add_parser(
+    parser: argparse.ArgumentParser = subparsers.add_parser(
         "bisect", help="Find the version that made the difference, by a binary search"
     )
     parser.add_argument(
@@ -64,29 +69,25 @@ def add_parser(subparsers: Any, places: Callable[[Path], Places], runs: Path) ->
         "--checkpoint", action="append", default=[], metavar="GLOB", help="These decide; repeatable"
     )
     parser.add_argument("--edition", choices=EDITIONS, default="auto", help="Which files to load")
-    parser.add_argument("--runs", type=_folder_of, default=runs, metavar="DIR")
     parser.add_argument("--json", action="store_true", help="Print what was found as JSON")
     parser.add_argument("--fresh", action="store_true", help="Take no result of an earlier run")
     parser.add_argument("--force", action="store_true", help="Although the disk looks too small")
     parser.set_defaults(command=functools.partial(bisect, places))
+    return parser
 
 
-def _folder_of(text: str) -> Path:
-    return Path(text).resolve()
-
-
-def bisect(places_of: Callable[[Path], Places], options: argparse.Namespace) -> int:
+def bisect(places_of: PlacesOf, options: argparse.Namespace) -> int:
     """Bisect and print what was found; exit code 1 where no one version made a difference."""
     asked = question_of(options)
     questions.check(asked)
     if asked.over:
         companions.check(asked.row, asked.over)
-    names = deciding(asked, catalogue())
-    places = places_of(options.runs)
+    places = places_of(options.runs, options.project)
+    names = deciding(asked, _rows(places))
     out = sys.stderr if options.json else sys.stdout
     with only_one(places.work):
         prober = _prober(asked, names, places, options)
-        _fetch(prober, out)
+        _fetch(prober, _rows(places), out)
         print(text.headline(asked, prober.candidates.versions, names), file=out, flush=True)
         try:
             findings = list(_findings(prober, names, out))
@@ -104,24 +105,32 @@ def question_of(options: argparse.Namespace) -> Question:
     """Return the question that a command line asks."""
     same = ("subject", "torch", "library", "over", "nightly", "policy", "edition", "python")
     values = {name: getattr(options, name) for name in (*same, "first", "last")}
-    return Question(**values, checkpoint=tuple(options.checkpoint))
+    project: Project | None = options.project
+    found = Question(**values, checkpoint=tuple(options.checkpoint))
+    if project is None:
+        return found
+    return dataclasses.replace(found, rows=project.libraries, project=project.entry)
+
+
+def _rows(places: Places) -> Catalogue:
+    return places.guest.catalogue if places.guest else catalogue()
 
 
 def _prober(
     asked: Question, names: Sequence[str], places: Places, options: argparse.Namespace
 ) -> Prober:
     now = datetime.now(timezone.utc).replace(microsecond=0)
-    outside, backend, notes = world(asked.selection, now)
+    outside, backend, notes = world(asked.selection, now, places.guest)
     heading = Heading("", now.isoformat(), asked.edition, backend, notes)
     candidates = Candidates(asked, heading, outside)
     probes = Probes(places, f"{now:%Y-%m-%dT%H%M}", options.fresh, options.force)
     return Prober(candidates, names, probes.run)
 
 
-def _fetch(prober: Prober, out: TextIO) -> None:
+def _fetch(prober: Prober, rows: Catalogue, out: TextIO) -> None:
     """Fetch the checkpoints' files first: what that has to say is no part of a probe's line."""
     newest = prober.candidates.plan(prober.candidates.versions[-1])
-    locate_all(newest, catalogue(), functools.partial(print, file=out))
+    locate_all(newest, rows, functools.partial(print, file=out))
 
 
 def _findings(prober: Prober, names: Sequence[str], out: TextIO) -> Iterator[Finding]:
@@ -193,6 +202,7 @@ def again(options: argparse.Namespace) -> str:
     words += [word for glob in options.checkpoint for word in ("--checkpoint", glob)]
     words += ["--nightly"] if options.nightly else []
     words += ["--edition", options.edition] if options.edition != "auto" else []
+    words += commands.of_project(options.project.entry["folder"]) if options.project else []
     return f"nox -s bisect -- {shlex.join(words)}"
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from matrix import axes
-from matrix.plan import POLICIES, Selection
+from matrix.plan import Selection
+from matrix.project import POLICIES
 from pytest_torchcompat.errors import TorchcompatError, unknown_name
 from pytest_torchcompat.policies import Policy
 
@@ -20,7 +22,8 @@ class Question:
 
     ``subject`` and ``library`` are ``NAME`` or ``NAME==VERSION``, the second for a subject of
     torch; ``over`` is the companion of the subject that is gone through in its place. ``python``
-    empty is the one that the sweep would choose.
+    empty is the one that the sweep would choose. ``rows`` are the libraries of
+    the sweep of a ``project``, where it is not our own.
     """
 
     subject: str
@@ -34,6 +37,8 @@ class Question:
     first: str = ""
     last: str = ""
     python: str = ""
+    rows: tuple[axes.Library, ...] = ()
+    project: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -53,7 +58,7 @@ class Question:
     @property
     def row(self) -> axes.Library:
         """The row of that library; raises ``UnknownNameError``."""
-        return axes.library(self.opened_by.partition("==")[0])
+        return axes.library(self.opened_by.partition("==")[0], self.rows)
 
     @property
     def selection(self) -> Selection:

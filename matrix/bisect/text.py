@@ -92,7 +92,9 @@ def _asked(finding: Finding) -> str:
 
 
 def _reproduce(question: Question, answer: Answer) -> Iterator[str]:
-    yield f"Reproduce: {commands.one_cell(answer.cell, question.edition, question.policy)}"
+    project = question.project.get("folder", "")
+    command = commands.one_cell(answer.cell, question.edition, question.policy, project)
+    yield f"Reproduce: {command}"
 
 
 def _because(answer: Answer, names: Sequence[str]) -> str:

@@ -18,7 +18,10 @@ from typing import Any
 import pytest
 
 from pytest_torchcompat.attempt import Attempts, Check
-from pytest_torchcompat.checkpoints.catalogue import CheckpointFile, Edition
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint, CheckpointFile, Edition
+from pytest_torchcompat.checkpoints.project import rows_of
+from pytest_torchcompat.errors import UnknownNameError
+from pytest_torchcompat.libraries import Library
 from pytest_torchcompat.outcome import Outcome
 from pytest_torchcompat.plugin.state import State, state_of
 from pytest_torchcompat.plugin.summary import note
@@ -52,6 +55,12 @@ def _request(config: pytest.Config) -> dict[str, Any]:
     return request
 
 
+def pytest_torchcompat_checkpoints(config: pytest.Config) -> tuple[Checkpoint, ...]:
+    """Know the rows of the project whose sweep it is."""
+    project = _request(config).get("project")
+    return rows_of(Path(project["file"]), project["checkpoints"]) if project else ()
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make one test of each check that is asked for."""
     asked = _request(metafunc.config)["checks"]
@@ -69,7 +78,7 @@ def _distributions() -> dict[str, str]:
 def attempts(request: pytest.FixtureRequest) -> Iterator[Attempts]:
     """The prepared processes of the cell's library; the environment is written down first."""
     state = state_of(request.config)
-    library = state.libraries.get(_request(request.config)["library"])
+    library = _library(state, _request(request.config)["library"])
     seconds = request.config.getoption("torchcompat_check_seconds")
     memory = request.config.getoption("torchcompat_check_memory")
     distributions = _distributions()
@@ -78,6 +87,14 @@ def attempts(request: pytest.FixtureRequest) -> Iterator[Attempts]:
     _write_environment(request.config, found, distributions)
     yield found
     found.close()
+
+
+def _library(state: State, name: str) -> Library:
+    try:
+        return state.libraries.get(name)
+    except UnknownNameError as error:
+        message = f"{error} The hook pytest_torchcompat_libraries of a plugin registers others."
+        pytest.exit(message, returncode=pytest.ExitCode.USAGE_ERROR)
 
 
 def _write_environment(config: pytest.Config, found: Attempts, names: dict[str, str]) -> None:

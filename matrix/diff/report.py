@@ -93,7 +93,8 @@ class Diff:
     def command(self, change: Change) -> str:
         """Return what runs the cell of a change again."""
         run = self.new if change.new else self.old
-        return commands.one_cell(change.latest.cell["id"], run["edition"], change.subject.policy)
+        cell, policy, project = change.latest.cell, change.subject.policy, commands.project_in(run)
+        return commands.one_cell(cell["id"], run["edition"], policy, project)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""

@@ -13,11 +13,11 @@ from matrix.diff import Diff, diff
 from matrix.history import CellTrend, History
 from matrix.page.render import render
 from matrix.plan import Plan
+from matrix.project import catalogue_of
 from matrix.published.comparison import WHY_NOT
 from matrix.published.files import write_beside, write_matrix
 from matrix.questions import before
 from matrix.store import RunFolder, finite, write_text
-from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import RecordError
 
 Matrix = dict[str, Any]
@@ -36,7 +36,7 @@ class Publisher:
 
     def __init__(self, plan: Plan, folder: RunFolder) -> None:
         self._folder, self._plan = folder, plan
-        self._tolerances = {row.id: row.tolerance for row in catalogue()}
+        self._tolerances = {row.id: row.tolerance for row in catalogue_of(plan.project)}
 
     def page(self) -> Matrix:
         """Write matrix.json and the page as the run is now, and return the matrix."""

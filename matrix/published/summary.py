@@ -61,7 +61,8 @@ def _editions(matrix: Mapping[str, Any]) -> str:
 def _completeness(matrix: Mapping[str, Any]) -> str:
     if matrix["complete"]:
         return "Complete:"
-    command = commands.go_on(matrix["selection"] or {}, matrix["edition"])
+    project = commands.project_in(matrix)
+    command = commands.go_on(matrix["selection"] or {}, matrix["edition"], project=project)
     return f"**Not complete**: what was not run is no verdict, and {code(command)} goes on with it."
 
 
@@ -152,16 +153,17 @@ def _unknown(matrix: Mapping[str, Any], limit: int) -> str:
     if not found:
         return ""
     title = "\n### Failures that are not known yet\n\n"
-    items = [_cause(each, matrix["edition"]) for each in found]
+    items = [_cause(each, matrix) for each in found]
     return title + "".join(_fitting(items, limit - len(title), "causes"))
 
 
-def _cause(cause: Mapping[str, Any], edition: str) -> str:
+def _cause(cause: Mapping[str, Any], matrix: Mapping[str, Any]) -> str:
     libraries = ", ".join(f"{name} {versions}" for name, versions in cause["libraries"].items())
     cells = _count(len(cause["cells"]), "cell")
     where = f"{', '.join(cause['outcomes'])}, {libraries} on torch {cause['torch']}, {cells}"
-    example = cause["example"]
-    command = commands.one_cell(example["cell"], edition, example["policy"])
+    example, project = cause["example"], commands.project_in(matrix)
+    policy, edition = example["policy"], matrix["edition"]
+    command = commands.one_cell(example["cell"], edition, policy, project)
     said = plain(_cut(cause["name"]))
     return f"- {said}\n  - {plain(_cut(where))}\n  - reproduce: {code(command)}\n"
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from packaging.version import InvalidVersion, Version
 
-from matrix import axes
+from matrix import axes, commands
 from matrix.causes import inlined
 from matrix.recommend.advice import Advice, Room
 from matrix.recommend.spans import ordered, spans
@@ -117,7 +117,7 @@ def recommend(matrix: Mapping[str, Any], question: Question, now: datetime) -> A
     cells = _of_python(matrix["cells"], question)
     seen = ordered(cell["torch"] for cell in matrix["cells"])
     every = sets_of(cells, question.library, seen)
-    chosen = _chosen(every, question)
+    chosen = _chosen(every, question, commands.project_in(matrix))
     subjects = _subjects(chosen, question.checkpoint)
     gpu = _gpu(question.gpu, wanted, matrix["cells"]) if wanted else None
     room = Room(every, policies, gpu.built if gpu else None)
@@ -145,7 +145,7 @@ def _of_python(cells: Sequence[Cell], question: Question) -> list[Cell]:
     return [cell for cell in cells if question.python in ("", cell["python"])]
 
 
-def _chosen(every: Sequence[Tried], question: Question) -> list[Tried]:
+def _chosen(every: Sequence[Tried], question: Question, project: str) -> list[Tried]:
     if not axes.is_paired(question.library):
         newest = max((each.version for each in every), key=Version)
         wanted = Version(question.version or newest)
@@ -153,7 +153,7 @@ def _chosen(every: Sequence[Tried], question: Question) -> list[Tried]:
     else:
         found = [_at_version(each, question.version) for each in every]
     if not any(each.cells for each in found):
-        raise _not_swept(every, question)
+        raise _not_swept(every, question, project)
     return found
 
 
@@ -164,20 +164,24 @@ def _at_version(tried: Tried, version: str) -> Tried:
     return dataclasses.replace(tried, version=version, cells=tuple(cells))
 
 
-def _not_swept(every: Sequence[Tried], question: Question) -> TorchcompatError:
+def _not_swept(every: Sequence[Tried], question: Question, project: str) -> TorchcompatError:
     name = f"{question.library}=={question.version}"
     swept = ordered(cell["version"] for each in every for cell in each.cells)
     older = [each for each in swept if Version(each) < Version(question.version)][-NEAREST:]
     newer = [each for each in swept if Version(each) > Version(question.version)][:NEAREST]
     near = ", ".join([*older, *newer])
-    return TorchcompatError(f"{name} is not in this run; nearest to it are {near}. {_sweep(name)}")
+    sweep = _sweep(name, project)
+    return TorchcompatError(f"{name} is not in this run; nearest to it are {near}. {sweep}")
 
 
-def _sweep(name: str) -> str:
+def _sweep(name: str, project: str) -> str:
     library, _, version = name.partition("==")
     if axes.is_paired(library):
-        return f"Its version follows torch's: `nox -s matrix -- --library {library}` sweeps each"
-    command = f"`nox -s matrix -- --library {name}` has it swept"
+        command = commands.go_on({"library": [library]}, "auto", project=project)
+        return f"Its version follows torch's: `{command}` sweeps each"
+    command = f"`{commands.go_on({'library': [name]}, 'auto', project=project)}` has it swept"
+    if project:
+        return command
     rows = (row for row in axes.LIBRARIES if row.name == library)
     if any(version in {each.version for each in row.versions} for row in rows):
         return command

@@ -194,6 +194,15 @@ def _suites(options: argparse.Namespace) -> dict[str, Callable[[], list[Figure]]
 
 
 def _nothing(options: argparse.Namespace) -> dict[str, Any]:
+    """
+    Return the file of ``--json`` before anything is measured.
+
+    ``schema`` is the number of this form, ``started`` when it began. ``machine`` says which one it
+    is, ``platform`` its system and ``versions`` what is installed; ``settings`` are the options
+    that figures depend on. ``suites`` has of each suite its ``seconds``, the ``load`` of the
+    machine before and after, and the ``reason`` where it did not run or is ``broken``. ``figures``
+    are below.
+    """
     settings = {name: value for name, value in vars(options).items() if name not in _OWN}
     return {
         "schema": SCHEMA,

@@ -29,10 +29,14 @@ def figure(  # noqa: PLR0913 - one name for each thing that a figure has
     **more: Any,
 ) -> Figure:
     """
-    Return what the table and the JSON hold of one figure, each turn of ours and of the peer's.
+    Return what the table and the JSON hold of one figure.
 
-    ``value`` is what the aim is about: the ratio where that is promised, else the median of ours,
-    else what is told. ``case`` says which of several that one promise is about.
+    ``suite`` is what it belongs to, ``name`` what was measured, ``unit`` in what. ``ours`` is the
+    median of our turns, and ``peer`` has a ``name`` and a ``value``, or is null where there is none
+    to compare with; ``ratio`` is ours over the peer's. ``each`` holds the turns of both.
+    ``promise`` is the name of what is promised, if anything is, ``aim`` its bounds in words, and
+    ``met`` whether they are kept by ``value``: the ratio where that is promised, else the median of
+    ours, else what is told. ``case`` says which of several that one promise is about.
     """
     promise, over = promises.of(suite, name), ratio(ours, theirs)
     if value is None and promise is not None and promise.unit == promises.RATIO:

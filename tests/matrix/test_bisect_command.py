@@ -52,7 +52,8 @@ def bisect(places):
     def run(*words):
         parser = argparse.ArgumentParser()
         subparsers = parser.add_subparsers()
-        matrix.bisect.add_parser(subparsers, lambda _: places, Path("runs"))
+        added = matrix.bisect.add_parser(subparsers, lambda *_: places)
+        added.set_defaults(runs=Path("runs"), project=None)
         options = parser.parse_args(["bisect", *words])
         return options.command(options)
 

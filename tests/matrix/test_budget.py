@@ -382,24 +382,15 @@ def waiting():
         thread.join(PATIENCE)
 
 
-def test_stopping_ends_all_waiting_and_lets_nobody_in(waiting):
-    said = queue.Queue()
-    rooms = Budget(lambda: 1, lambda: 0, said.put, recheck=None)
-    with rooms.room(disk=1):
-        ended = waiting(rooms, said)
-        rooms.stop()
-        assert ended.get(timeout=PATIENCE) == "stopped"
-    with pytest.raises(StoppedError), rooms.room():
-        pass
-
-
-def test_a_sweep_that_is_stopped_elsewhere_ends_all_waiting_too(waiting):
+def test_a_stop_of_the_sweep_ends_all_waiting_and_lets_nobody_in(waiting):
     said, stopped = queue.Queue(), threading.Event()
     rooms = Budget(lambda: 1, lambda: 0, said.put, stopped.is_set, recheck=0.001)
     with rooms.room(disk=1):
         ended = waiting(rooms, said)
         stopped.set()
         assert ended.get(timeout=PATIENCE) == "stopped"
+    with pytest.raises(StoppedError), rooms.room():
+        pass
 
 
 def test_without_limits_nobody_waits():

@@ -100,6 +100,19 @@ def test_a_nightly_is_a_build_for_cpus():
     assert disk.needed_gb([night], [night]) == 0
 
 
+def test_without_a_gpu_pytorchs_own_builds_are_for_cpus(cells, tmp_path, free, monkeypatch):
+    free(12)
+    assert disk.check(cells, tmp_path, cpu=True) == "About 3 GB of packages; 12 GB free."
+    needs = disk.Needs(tmp_path, tmp_path, cpu=True)
+    assert needs.of(cells[0])() == int((axes.GB_PER_CPU_TORCH + disk.GB_OF_A_CELL) * disk.GB)
+    free(1)
+    with pytest.raises(TorchcompatError, match=r"a torch build takes about 0\.9 GB"):
+        disk.check(cells, tmp_path, cpu=True)
+    for lent, backend, expected in (((), "auto", True), ((), "", False), (("A",), "auto", False)):
+        monkeypatch.setattr(disk.gpus, "of_machine", lambda lent=lent: lent)
+        assert disk.is_for_cpus(backend) is expected
+
+
 def test_whether_uv_has_a_nightly_is_asked_of_its_own_index(index, tmp_path, monkeypatch):
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     night = index.wheel("torch", "2.16.0.dev20261120").name.split("-")[1]
@@ -148,8 +161,8 @@ def test_of_what_is_marked_uv_is_not_asked(cells, tmp_path, monkeypatch):
 def test_the_budget_reads_the_smaller_disk_and_the_machines_memory(tmp_path, free, monkeypatch):
     monkeypatch.setattr(disk.Machine, "free_memory", lambda _: 3 * disk.GB)
     free(7)
-    said = queue.Queue()
-    rooms = disk.budget_of(tmp_path, tmp_path, said.put, lambda: False)
+    said, stopped = queue.Queue(), threading.Event()
+    rooms = disk.budget_of(tmp_path, tmp_path, said.put, stopped.is_set)
 
     def second():
         with contextlib.suppress(StoppedError):
@@ -161,7 +174,7 @@ def test_the_budget_reads_the_smaller_disk_and_the_machines_memory(tmp_path, fre
         thread.start()
         words = "a-cell: waiting for 2.0 GB of disk and 1.0 GB of memory; 1.0 GB and 0.0 GB free"
         assert said.get(timeout=60) == words
-        rooms.stop()
+        stopped.set()
     thread.join(60)
 
 

@@ -150,19 +150,7 @@ def test_who_finds_none_free_says_so_once_and_waits(tmp_path, gpus, words):
         each.__exit__(None, None, None)
 
 
-def test_stopping_ends_all_waiting(tmp_path):
-    said, ended = queue.Queue(), queue.Queue()
-    lease = Lease(ALIKE[:1], tmp_path, said.put, recheck=None)
-    thread = threading.Thread(target=taking, args=(lease, ended), daemon=True)
-    with lease.gpu():
-        thread.start()
-        said.get(timeout=PATIENCE)
-        lease.stop()
-        assert ended.get(timeout=PATIENCE) == "stopped"
-    thread.join(PATIENCE)
-
-
-def test_a_sweep_that_is_stopped_elsewhere_ends_all_waiting_too(tmp_path):
+def test_a_stop_of_the_sweep_ends_all_waiting(tmp_path):
     said, ended, stopped = queue.Queue(), queue.Queue(), threading.Event()
     lease = Lease(ALIKE[:1], tmp_path, said.put, stopped.is_set, recheck=0.001)
     thread = threading.Thread(target=taking, args=(lease, ended), daemon=True)

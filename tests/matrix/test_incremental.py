@@ -62,8 +62,8 @@ def world(tmp_path, monkeypatch, planned_cell, make_plan_of):
     monkeypatch.setenv("STUB_OUTCOMES", str(tmp_path / "outcomes"))
     monkeypatch.chdir(tmp_path)
 
-    def plan(selection, edition, run, stacks=()):
-        del stacks
+    def plan(selection, edition, run, stacks=(), project=None):
+        del stacks, project
         made = make_plan_of(*world.cells, selection=selection, edition=edition)
         return dataclasses.replace(made, run=run)
 

@@ -140,8 +140,9 @@ def test_each_cell_is_one_parts_whole_and_the_best_there_is(parts):
 
 
 @pytest.fixture
-def command():
+def command(monkeypatch):
     """Run the command as the command line does."""
+    monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
 
     def run(*words):
         parser = argparse.ArgumentParser()
@@ -173,6 +174,20 @@ def test_the_parts_of_a_plan_run_apart_are_the_run_of_the_whole(tmp_path, comman
         assert united.cell(cell.id).checks.read_bytes() == whole.cell(cell.id).checks.read_bytes()
     assert json.loads(united.matrix.read_text())["complete"] is True
     assert united.page.exists()
+
+
+def test_a_run_is_united_under_the_name_of_its_plan_and_shown_on_the_page_of_a_job(
+    tmp_path, command, monkeypatch
+):
+    part_ = write_part(tmp_path, "part", {"a"}, {})
+    page = tmp_path / "page.md"
+    page.write_text("of another step\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    assert command(part_.path, "--runs", tmp_path / "runs") == 0
+    united = RunFolder(tmp_path / "runs" / "a-run")
+    assert page.read_text() == f"of another step\n{united.summary.read_text()}"
+    with pytest.raises(SystemExit):
+        command(part_.path)
 
 
 def test_a_run_that_lacks_a_part_is_incomplete_and_says_so(tmp_path, command, capsys):

@@ -123,14 +123,65 @@ def test_a_job_says_what_it_installs_and_how_much_it_runs():
     plan = grid(["2.5.1", "2.6.0"], 3)
     assert jobs(plan, 2) == {
         "include": [
-            {"shard": "1/2", "torch": ["2.5.1"], "cells": 3},
-            {"shard": "2/2", "torch": ["2.6.0"], "cells": 3},
+            {"shard": "1/2", "torch": ["2.5.1"], "cells": 3, "run": "a-run"},
+            {"shard": "2/2", "torch": ["2.6.0"], "cells": 3, "run": "a-run"},
         ]
     }
     assert [job["cells"] for job in jobs(plan, 4)["include"]] == [2, 1, 2, 1]
 
 
+rows_drawn = st.lists(
+    st.tuples(
+        st.sampled_from(["ultralytics", "torch", "torchaudio"]),
+        st.sampled_from(["8.1.0", "8.2.0"]),
+        st.sampled_from(["2.5.1", "2.6.0", "2.7.1"]),
+        st.sampled_from(["3.10", "3.11"]),
+    ),
+    max_size=9,
+    unique=True,
+)
+
+
+def row_of(cell):
+    """Return what a forward time is compared within."""
+    return (cell.library, cell.version if cell.library == "ultralytics" else "")
+
+
+@given(drawn=rows_drawn, count=st.integers(1, 8))
+def test_by_library_what_is_compared_over_all_torches_is_in_one_part(drawn, count):
+    cells = [
+        dataclasses.replace(cell_of(n, torch, python, 1), library=library, version=version)
+        for n, (library, version, torch, python) in enumerate(drawn)
+    ]
+    plan = plan_of(cells)
+    found = shards(plan, count, "library")
+    assert len(found) == min(count, len(set(map(row_of, cells))))
+    assert sorted(cell.id for shard in found for cell in shard.cells) == sorted(
+        cell.id for cell in cells
+    )
+    for shard in found:
+        others = [row_of(c) for each in found if each is not shard for c in each.cells]
+        assert not {row_of(cell) for cell in shard.cells} & set(others)
+        assert shard.name.startswith("library:")
+        assert part(plan, shard.name).cells == shard.cells
+
+
+@given(drawn=rows_drawn)
+def test_by_library_no_part_takes_the_torches_of_another_python_where_parts_suffice(drawn):
+    cells = [
+        dataclasses.replace(cell_of(n, torch, python, 1), library=library, version=version)
+        for n, (library, version, torch, python) in enumerate(drawn)
+    ]
+    pythons = {
+        row: {cell.python for cell in cells if row_of(cell) == row} for row in map(row_of, cells)
+    }
+    kinds = {frozenset(each) for each in pythons.values()}
+    for shard in shards(plan_of(cells), max(len(kinds), 1), "library"):
+        assert len({frozenset(pythons[row_of(cell)]) for cell in shard.cells}) == 1
+
+
 def test_a_plan_without_cells_has_no_parts():
+    assert jobs(plan_of([]), 5, "library") == {"include": []}
     assert jobs(plan_of([]), 5) == {"include": []}
 
 
@@ -146,7 +197,8 @@ def test_as_many_jobs_as_github_takes_and_no_more():
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("third", "'third' names no part of a plan; the third of twenty is 3/20"),
+        ("third", "'third' names no part of a plan; the third of twenty is 3/20, or library:3/20"),
+        ("python:1/3", "'python:1/3' names no part of a plan"),
         ("0/3", "'0/3' names no part of a plan"),
         ("4/3", "there is no part 4/3: the plan's 4 cells make 3"),
         ("5/20", "there is no part 5/20: the plan's 4 cells make 4"),

@@ -436,7 +436,7 @@ def sweep(tmp_path, monkeypatch, planned_cell, make_plan_of, capsys):
     monkeypatch.setenv("STUB_SECONDS", str(tmp_path / "seconds.json"))
     monkeypatch.chdir(tmp_path)
 
-    def plan(selection, edition, run, stacks=()):
+    def plan(selection, edition, run, stacks=(), project=None):
         made = make_plan_of(*cells, selection=selection, edition=edition)
         return dataclasses.replace(made, run=run)
 
