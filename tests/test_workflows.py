@@ -12,8 +12,28 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+ACTIONS = sorted((ROOT / ".github" / "actions").glob("*/action.yml"))
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+OURS = "uses: $/.github/actions/sweep"  # of the same commit as the workflow that names it
 NAMES = [path.name for path in WORKFLOWS]
+# What makes a machine ready, and what a job's page shows: all else is a session.
+SETTING_UP = ("python -m pip install", "sudo apt-get", "uv cache prune", "if [ -f .matrix/bench.md")
+READ = {"contents": "read"}
+PUBLISHES = {"pages": "write", "id-token": "write"}
+# All that may do more than read, by workflow and job.
+MORE = {
+    ("nightly.yml", "publish"): PUBLISHES,
+    ("nightly.yml", "notices"): {**READ, "issues": "write"},
+    ("nightly.yml", "collect"): {},
+    ("sweep.yml", "publish"): PUBLISHES,
+    ("checks.yml", "passed"): {},
+}
+# Whoever can sign runs no code of ours, and who runs it can sign nothing.
+RELEASING = {
+    "build": {"contents": "read"},
+    "attest": {"id-token": "write", "attestations": "write"},
+    "publish": {"id-token": "write"},
+}
 
 
 @pytest.fixture(params=WORKFLOWS, ids=NAMES)
@@ -27,16 +47,28 @@ def steps(workflow):
 
 
 def sessions_called(command: str) -> list[str]:
-    """Return the nox sessions that a shell command names."""
+    """Return the nox sessions that a shell command names, of another noxfile too."""
     found = []
     for line in command.splitlines():
-        words = shlex.split(line, comments=True)
+        inner = re.search(r"\$\((.*)\)", line)
+        words = shlex.split(inner[1] if inner else line, comments=True)
         if words[:1] != ["nox"]:
             continue
+        if words[1] == "-f":
+            del words[1:3]
         assert words[1] in ("-s", "--session", "--sessions"), f"name the sessions: {line}"
         end = words.index("--") if "--" in words else len(words)
         found += [word for word in words[2:end] if not word.startswith("-")]
     return found
+
+
+def sessions_of(job) -> list[str]:
+    """Return the sessions of a job; ``$SESSION`` is each that its matrix lists."""
+    called = [name for step in job["steps"] for name in sessions_called(step.get("run", ""))]
+    several = job.get("strategy", {}).get("matrix", {})
+    return [
+        each for name in called for each in (several["session"] if name == "$SESSION" else [name])
+    ]
 
 
 def sessions_defined(source: str) -> set[str]:
@@ -64,6 +96,8 @@ def _session_name(function: ast.FunctionDef) -> str | None:
         ("nox -s matrix -- --torch 2.5.1", ["matrix"]),
         ('python -m pip install "nox[uv]"', []),
         ("echo nox\nnox --session bench # quickly", ["bench"]),
+        ('jobs="$(nox -s plan -- --shards 8)"\necho "$jobs"', ["plan"]),
+        ('nox -f "$GITHUB_ACTION_PATH/noxfile.py" -s site -- runs out', ["site"]),
     ],
 )
 def test_the_sessions_of_a_command_are_found(command, sessions):
@@ -80,31 +114,54 @@ def test_the_sessions_of_a_noxfile_are_found():
     assert sessions_defined(source) == {"a", "b-c", "d"}
 
 
-def test_there_are_workflows_for_each_change_and_each_night():
-    assert {"checks.yml", "nightly.yml"} <= set(NAMES)
+def test_there_are_workflows_for_each_change_each_night_and_other_projects():
+    assert {"checks.yml", "nightly.yml", "sweep.yml"} <= set(NAMES)
+    assert [path.parent.name for path in ACTIONS] == ["sweep"]
 
 
-def test_every_session_that_a_workflow_calls_exists(workflow):
-    defined = sessions_defined((ROOT / "noxfile.py").read_text(encoding="utf-8"))
-    called = {name for step in steps(workflow) for name in sessions_called(step.get("run", ""))}
+@pytest.fixture(scope="module")
+def defined():
+    return sessions_defined((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+
+
+def test_every_session_that_a_workflow_calls_exists(workflow, defined):
+    called = {name for job in workflow["jobs"].values() for name in sessions_of(job)}
+    for action in ACTIONS:
+        steps_ = yaml.safe_load(action.read_text(encoding="utf-8"))["runs"]["steps"]
+        called |= set(sessions_of({"steps": steps_}))
     assert called, "a workflow that calls no session does by itself what a developer cannot repeat"
     assert called <= defined
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=NAMES)
-def test_every_action_is_pinned_by_its_hash_with_the_tag_beside_it(path):
-    uses = re.findall(r"uses: .*$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert uses
-    assert [line for line in uses if not PINNED.match(line)] == []
+@pytest.mark.parametrize("name", ["checks.yml", "nightly.yml", "sweep.yml"])
+def test_every_step_that_makes_nothing_ready_is_one_session(name):
+    workflow = read(name)
+    runs = [step["run"] for step in steps(workflow) if "run" in step]
+    left = [each for each in runs if not each.startswith(SETTING_UP) and each != "exit 1"]
+    assert [len(sessions_called(each)) for each in left] == [1] * len(left)
 
 
-def test_nothing_is_permitted_but_what_a_job_asks_for(workflow):
+def test_every_action_is_pinned_by_its_hash_with_the_tag_beside_it():
+    for path in (*WORKFLOWS, *ACTIONS):
+        uses = re.findall(r"uses: .*$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        own = {"sweep.yml": {OURS}}.get(path.name, set())
+        called = [line for line in uses if "/sweep.yml@HASH" not in line]  # of its example
+        assert [line for line in called if not PINNED.match(line) and line not in own] == []
+
+
+@pytest.mark.parametrize("name", ["checks.yml", "nightly.yml", "sweep.yml"])
+def test_nothing_is_permitted_but_what_a_job_asks_for(name):
+    workflow = read(name)
     assert workflow["permissions"] == {}
-    for name, job in workflow["jobs"].items():
-        allowed = {"contents": "read"}
-        if name == "publish":
-            allowed = {"pages": "write", "id-token": "write"}
-        assert job["permissions"] == allowed
+    found = {job: values["permissions"] for job, values in workflow["jobs"].items()}
+    assert found == {job: MORE.get((name, job), READ) for job in found}
+
+
+def test_nothing_from_outside_is_written_into_a_command(workflow):
+    for action in ACTIONS:
+        found = yaml.safe_load(action.read_text(encoding="utf-8"))["runs"]["steps"]
+        assert not [step for step in found if "${{" in step.get("run", "")]
+    assert not [step for step in steps(workflow) if "${{" in step.get("run", "")]
 
 
 def test_a_checkout_leaves_no_credentials_behind(workflow):
@@ -118,21 +175,65 @@ def test_every_job_ends_in_time_and_none_runs_beside_its_like(workflow):
     assert all(0 < job["timeout-minutes"] <= 360 for job in workflow["jobs"].values())
 
 
+def read(name):
+    return yaml.safe_load((ROOT / ".github" / "workflows" / name).read_text(encoding="utf-8"))
+
+
+def test_all_jobs_of_a_change_are_asked_for_by_the_last_one():
+    jobs = read("checks.yml")["jobs"]
+    assert set(jobs["passed"]["needs"]) == set(jobs) - {"passed"}
+    assert jobs["passed"]["if"] == "${{ always() }}"
+
+
+def test_the_built_wheel_is_tested_on_every_python_and_pytest_that_is_promised():
+    jobs = read("checks.yml")["jobs"]
+    axes = jobs["installed"]["strategy"]["matrix"]
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert axes["python"] == re.findall(r"Python :: (3\.\d+)", text)
+    assert axes["pytest"] == ["8.0.*", "latest", "main"]
+    assert '"pytest>=8.0"' in text
+
+
 @pytest.fixture
 def nightly():
-    return yaml.safe_load((ROOT / ".github/workflows/nightly.yml").read_text(encoding="utf-8"))
+    return read("nightly.yml")
 
 
 def test_what_publishes_runs_no_code_of_ours(nightly):
     (step,) = nightly["jobs"]["publish"]["steps"]
     assert step["uses"].startswith("actions/deploy-pages@")
+    assert not [step for step in nightly["jobs"]["collect"]["steps"] if "run" in step]
+
+
+def test_only_the_main_branch_publishes_and_writes_issues(nightly):
+    asked = "github.ref_name == github.event.repository.default_branch"
+    assert all(asked in nightly["jobs"][name]["if"] for name in ("collect", "notices"))
+    assert nightly["jobs"]["publish"]["needs"] == "collect"
+
+
+def test_the_parts_of_a_night_have_folders_of_their_own_where_there_is_one_too(nightly):
+    jobs = nightly["jobs"]
+    uploads = [
+        step["with"]["name"]
+        for job in ("plan", "cells")
+        for step in jobs[job]["steps"]
+        if step.get("uses", "").startswith("actions/upload-artifact@")
+    ]
+    assert uploads == ["plan", "part-${{ strategy.job-index }}"]
+    (fetched,) = [step for step in jobs["merge"]["steps"] if "pattern" in step.get("with", {})]
+    assert fetched["with"] == {"pattern": "p*", "path": "parts"}
+
+
+def test_the_token_that_writes_issues_is_given_to_one_step(nightly):
+    holders = [step["name"] for step in steps(nightly) if "github.token" in str(step.get("env"))]
+    assert holders == ["Notices"]
 
 
 def test_the_page_waits_for_no_figure_and_its_sweep_shares_no_machine_with_one(nightly):
     jobs = nightly["jobs"]
     assert "needs" not in jobs["bench"]
-    assert jobs["publish"]["needs"] == "sweep"
-    assert not [step for step in jobs["sweep"]["steps"] if "bench" in step.get("run", "")]
+    assert [name for name, job in jobs.items() if "bench" in sessions_of(job)] == ["bench"]
+    assert not [name for name, job in jobs.items() if "bench" in job.get("needs", ())]
 
 
 def test_the_figures_of_a_night_are_kept_and_shown_where_a_suite_broke_off_too(nightly):
