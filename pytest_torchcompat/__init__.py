@@ -1,4 +1,8 @@
-"""Which torch loads this checkpoint, under which policy, and does it still compute the same."""
+"""
+Which torch loads this checkpoint, under which policy, and does it still compute the same.
+
+``__version__``: the version of this package, read when it is first asked for.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,8 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 __all__ = ["__version__", "shims"]
+
+__version__: str
 
 
 def shims(*names: str) -> AbstractContextManager[tuple[str, ...]]:

@@ -6,7 +6,19 @@ from enum import Enum
 
 
 class Stage(str, Enum):
-    """How far a check got, in order."""
+    """
+    How far a check got, in order.
+
+    ``import``: torch and the library are imported, with the shims that the import needs.
+
+    ``load``: the library's own loader reads the file, under the policy.
+
+    ``build``: ``torch.load`` has returned, and the loader makes the model of what it gave.
+
+    ``forward``: the model is used once on a fixed input; then its forward pass is timed.
+
+    ``parity``: the output is compared with that of the baseline, when a run is merged.
+    """
 
     IMPORT = "import"
     LOAD = "load"

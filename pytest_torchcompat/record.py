@@ -32,6 +32,12 @@ class Record:
     """
     One checkpoint under one policy: how far it got and what became of it.
 
+    ``checkpoint`` is the id of its row, ``edition`` which file was loaded and ``sha256`` its hash;
+    ``library`` is the adapter that opened it, ``policy`` what it was loaded under, on which
+    ``device``. ``outcome`` is the verdict, ``stage`` the last that was reached, and ``shims`` are
+    those that it needed. ``exception`` and ``message`` are what was raised, ``output`` the last
+    lines of a process that died.
+
     ``use`` is what the model was used for, and an ``experiment`` a use that only tests a claim: its
     outcome says nothing about the cell. ``parity`` is how far the output is from the baseline's,
     which the merge of a run fills in. ``chain`` is what led to the exception, the last first, each
@@ -73,7 +79,7 @@ class Record:
     output: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data that JSON, a pipe and pytest-xdist can carry."""
+        """Return plain data that JSON, a pipe and pytest-xdist can carry; ``kind`` is check."""
         # Not a deep copy: of a large run that is most of the time.
         data = {"kind": "check", **vars(self), "outcome": self.outcome.value}
         data["stage"] = self.stage.value if self.stage else None

@@ -21,17 +21,17 @@ PLUGIN_FLOORS = (
     "commands plugin",
 )
 MATRIX_FLOORS = (
-    "axes budget byte_code claims gpus guard interpreters intact markdown nightly pages processes "
-    "releases retries store tallies upstream verdicts versions",
-    "causes checkpoints lean retirement stacks",
-    "claims_data holding plan stacks_data whole",
+    "axes budget byte_code claims commands gpus guard interpreters intact markdown nightly pages "
+    "processes releases retries store tallies thinning upstream verdicts versions",
+    "causes checkpoints lean project retirement stacks",
+    "adapters claims_data holding plan stacks_data wheels whole",
     "cell_files disk files outside resolution shards",
-    "environments keys sources",
+    "environments keys sources staging",
     "runner compare replicas speed",
     "assembly carry cluster diff executors history jobs progress recommend",
     "engine merging page questions",
     "published",
-    "bisect sweeping",
+    "bisect notices site sweeping",
     "__main__",
 )
 

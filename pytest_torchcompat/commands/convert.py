@@ -35,8 +35,9 @@ _MOST_NAMED, _MOST_GROUPS = 20, 3
 def add_parser(subparsers: Any) -> None:
     """Add the command and its options."""
     about = "Write the tensors of a checkpoint to a new file, without executing the checkpoint"
+    codes = "Exit code: 0, or 2 where it could not be converted; then nothing is written."
     parser: argparse.ArgumentParser = subparsers.add_parser(
-        "convert", help=about, description=f"{about}. Its library is not needed."
+        "convert", help=about, description=f"{about}. Its library is not needed.", epilog=codes
     )
     parser.add_argument("file", type=Path, metavar="FILE", help="The checkpoint")
     parser.add_argument(

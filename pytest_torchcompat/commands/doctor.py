@@ -52,11 +52,22 @@ def run(args: argparse.Namespace) -> int:
         return _INTERRUPTED
     found = findings(facts, args.gpu)
     if args.json:
-        whole = {"schema": 1, "facts": facts.data, "findings": [each.to_dict() for each in found]}
-        sys.stdout.write(json.dumps(whole, indent=2) + "\n")
+        sys.stdout.write(json.dumps(whole(facts, found), indent=2) + "\n")
     else:
         sys.stdout.write("\n".join(said(facts, found)) + "\n")
     return int(any(each.level == "broken" for each in found))
+
+
+def whole(facts: Any, found: list[Any]) -> dict[str, Any]:
+    """
+    Return what ``--json`` writes.
+
+    ``schema`` is 1. ``facts`` has ``python``, ``implementation``, ``platform``, ``machine`` and
+    ``system``; ``distributions``, each with ``name``, ``version`` and the folder that it is ``in``;
+    ``builds``, what the version.py of a package says of CUDA; ``variables`` of the environment; and
+    ``modules``, what became of importing each. ``findings`` are below.
+    """
+    return {"schema": 1, "facts": facts.data, "findings": [each.to_dict() for each in found]}
 
 
 def said(facts: Any, found: list[Any]) -> Iterator[str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable
@@ -23,7 +25,7 @@ from pytest_torchcompat.checkpoints.own import is_here
 from pytest_torchcompat.checkpoints.project import add_project_rows
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.display import escaped
-from pytest_torchcompat.errors import TorchcompatError, unknown_name
+from pytest_torchcompat.errors import FetchError, TorchcompatError, unknown_name
 from pytest_torchcompat.scan import Verdict, scan_path
 
 _HEAD = ("checkpoint", "size", "licence", "have", "sha256", "from")
@@ -39,7 +41,13 @@ _STOPPED = (
 def add_parser(subparsers: Any) -> None:
     """Add the command and its options."""
     about = "Download reference checkpoints into the cache, verified"
-    parser: argparse.ArgumentParser = subparsers.add_parser("fetch", help=about, description=about)
+    codes = (
+        "Exit code: 0, or 1 where one could not be had and the others went on, 2 for a name that is"
+        " not known, 130 where it was interrupted."
+    )
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "fetch", help=about, description=f"{about}.", epilog=codes
+    )
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("ids", nargs="*", default=[], metavar="ID", help="Checkpoints to fetch")
     which.add_argument("--all", action="store_true", help="Each row that has a source or a path")
@@ -47,6 +55,12 @@ def add_parser(subparsers: Any) -> None:
     how.add_argument("--dry-run", action="store_true", help="Print a table and fetch nothing")
     how.add_argument(
         "--verify", action="store_true", help="Read again every byte of what is here; fetch nothing"
+    )
+    how.add_argument(
+        "--replica",
+        type=Path,
+        metavar="DIR",
+        help="Copy the small stand-ins that are shipped to DIR instead; fetch nothing",
     )
     parser.add_argument(
         "--accept-licence",
@@ -70,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
             return 0
         if args.verify:
             return _all_go_well(partial(verify, row, args.cache) for row in _here(rows, args))
+        if args.replica:
+            return _all_go_well(partial(_copied, row, args.replica) for row in rows)
         return _all_go_well(partial(fetch, row, args.cache, accepted=accepted) for row in rows)
     except KeyboardInterrupt:
         sys.stderr.write(f"{_STOPPED}\n")
@@ -92,6 +108,20 @@ def _accepted(names: Sequence[str], known: Catalogue) -> tuple[str, ...]:
         if name not in valid:
             raise unknown_name("licence to accept", name, valid)
     return tuple(names)
+
+
+def _copied(row: Checkpoint, folder: Path) -> CheckpointFile:
+    """Copy a replica and what it is read with; raises ``FetchError`` before it replaces a file."""
+    file = locate(row, Edition.REPLICA.value)
+    names = [file.path.name, *(side.filename for side in row.beside if side.replica_sha256)]
+    for name in names:
+        if (folder / name).exists():
+            message = f"{folder / name} exists; remove it or name another folder"
+            raise FetchError(message)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        shutil.copyfile(file.path.parent / name, folder / name)
+    return replace(file, path=folder / file.path.name)
 
 
 def _all_go_well(each: Iterable[Callable[[], CheckpointFile]]) -> int:
@@ -122,16 +152,21 @@ def _goes_well(get: Callable[[], CheckpointFile]) -> bool:
 
 def _tell(file: CheckpointFile) -> None:
     row = file.checkpoint
-    # Bytes that nobody had stated before can't be verified by themselves.
-    got = "local" if file.edition is Edition.LOCAL else "fetched"
-    done = "verified" if row.sha256 else f"{got}, not verified"
-    lines = [f"{row.id}: {done}, {file.path}"]
+    lines = [f"{row.id}: {_done(file)}, {file.path}"]
     if file.established:
         values = ", ".join(file.established)
         lines += [f"  its row leaves open, and this file says: {values}; put it in the row"]
     lines += [f"  {_globals_of(file)}"] if row.pickled else []
     sys.stdout.write("".join(f"{escaped(line)}\n" for line in lines))
     sys.stdout.flush()
+
+
+def _done(file: CheckpointFile) -> str:
+    if file.edition is Edition.REPLICA:
+        return "a replica, which stands in for the real file"
+    # Bytes that nobody had stated before can't be verified by themselves.
+    got = "local" if file.edition is Edition.LOCAL else "fetched"
+    return "verified" if file.checkpoint.sha256 else f"{got}, not verified"
 
 
 def _globals_of(file: CheckpointFile) -> str:

@@ -57,6 +57,13 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _described(each: shim.Shim, versions: Mapping[str, str]) -> dict[str, Any]:
+    """
+    Return a shim as ``--json`` lists it.
+
+    ``name``, what it ``restores``, whether it ``applies`` here, the ``libraries`` whose checks may
+    need it, whether it is needed ``at_import``, and when nobody needs it any more:
+    ``retired_when``.
+    """
     return {
         "name": each.name,
         "restores": each.restores,

@@ -15,7 +15,10 @@ def environment_line() -> dict[str, Any]:
     """
     Return this environment as the first line of a report, with nothing imported.
 
-    Its findings are those that need no import and are not as they should be.
+    ``kind`` is environment. ``python`` is its version, ``platform`` the system, ``versions`` those
+    of the distributions that matter to torch, ``builds`` what their own version.py says of CUDA and
+    ROCm, ``variables`` the environment variables that matter to torch. ``findings`` are those that
+    need no import and are not as they should be.
     """
     facts = here()
     return {

@@ -33,7 +33,13 @@ class Finding:
     remedies: tuple[Advice, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
+        """
+        Return plain data.
+
+        ``level`` is ok, warning or broken, ``subject`` what it is about, ``says`` the sentence.
+        ``signature`` is the id of a known failure or null, and each of ``remedies`` has ``kind``,
+        ``says``, ``code`` and ``when``, the versions under which it helps where one is unknown.
+        """
         return {**vars(self), "remedies": [vars(each).copy() for each in self.remedies]}
 
 

@@ -9,7 +9,35 @@ from pytest_torchcompat.errors import TorchcompatError
 
 
 class Reason(str, Enum):
-    """The codes of refusals."""
+    """
+    The codes of refusals, and what is wrong with the file.
+
+    ``torchscript``: is a TorchScript archive, which is a program.
+
+    ``tar``: is a tar archive, as torch wrote them before 2017.
+
+    ``ambiguous-zip``: is a zip that torch and other readers read differently.
+
+    ``ambiguous-pickle``: computes a value by which torch decides what it reads next.
+
+    ``unsupported-zip``: is a zip that is encrypted, or packed in a way that torch can't read.
+
+    ``unresolved-global``: computes the name of what it imports, or imports it by a number.
+
+    ``malformed``: is no valid pickle or archive.
+
+    ``truncated``: ends before its content does.
+
+    ``too-large``: goes beyond a limit of the reader, which ``--limit`` can raise.
+
+    ``not-a-checkpoint``: is of another format.
+
+    ``download-fault``: is what came instead of a download: a web page, an error, a pointer of LFS.
+
+    ``empty``: has no bytes.
+
+    ``unreadable``: is not there, is no regular file, or may not be read.
+    """
 
     TORCHSCRIPT = "torchscript"
     TAR = "tar"

@@ -20,7 +20,18 @@ _CHUNK = 1 << 20
 
 
 class Verdict(str, Enum):
-    """What may be done with a file, from best to worst."""
+    """
+    What may be done with a file, from best to worst.
+
+    ``safe``: it imports nothing beyond the allow-list that every torch from 2.5 on has by itself.
+
+    ``needs-allowlist``: it imports names beyond that; ``weights_only=True`` loads it once they are
+    allowed.
+
+    ``dangerous``: it imports something with which a pickle can run any code.
+
+    ``refused``: it can't be read for certain, or torch reads it in a way that no list holds back.
+    """
 
     SAFE = "safe"
     NEEDS_ALLOWLIST = "needs-allowlist"
@@ -54,7 +65,14 @@ class Scan:
     weights_only: bool = True
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
+        """
+        Return plain data for JSON.
+
+        ``path`` is as it was given, ``sha256`` and ``bytes`` are of the whole file, ``format`` is
+        its container. ``globals`` are all names that unpickling would look up. ``verdict`` is one
+        of the four; ``reason`` is the code of a refusal, ``runs-code`` of a dangerous file, else
+        null. ``notes`` are sentences, about differences between versions of torch above all.
+        """
         return {
             "path": self.path,
             "sha256": self.sha256 or None,

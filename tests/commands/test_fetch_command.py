@@ -136,6 +136,32 @@ def test_what_the_row_leaves_open_is_told_with_what_to_do(hub, monkeypatch, caps
     assert second.endswith("; put it in the row")
 
 
+# The shipped stand-ins
+
+
+def test_replicas_are_copied_with_what_they_are_read_with_and_say_what_they_are(tmp_path, capsys):
+    folder = tmp_path / "new"
+    assert fetched("fairseq/wav2vec-small", "coqui/xtts-v2", "--replica", folder) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == (
+        "fairseq/wav2vec-small: a replica, which stands in for the real file, "
+        f"{folder / 'wav2vec-small.pt'}"
+    )
+    assert second == "  globals: as the row says (1)"
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {"wav2vec-small.pt", "model.pth", "config.json", "vocab.json"}
+
+
+def test_a_replica_replaces_no_file(tmp_path, capsys):
+    mine = tmp_path / "wav2vec-small.pt"
+    mine.write_text("mine")
+    assert fetched("fairseq/wav2vec-small", "--replica", tmp_path) == 1
+    assert mine.read_text() == "mine"
+    assert capsys.readouterr().err == (
+        f"torchcompat fetch: {mine} exists; remove it or name another folder\n"
+    )
+
+
 # Licences and gates
 
 

@@ -81,7 +81,7 @@ def test_the_list_says_what_each_restores_and_whether_it_applies(capsys, monkeyp
     assert paragraphs[NAMES.index("torchaudio-legacy")].splitlines() == [
         "torchaudio-legacy: applies here",
         "  restores torchaudio's info, load, save, AudioMetaData and backends, removed in 2.9",
-        "  for torchaudio, pyannote.audio, coqui-tts",
+        "  for torchaudio, pyannote.audio, coqui-tts, speechbrain",
         "  not needed any more when no library in use calls what torchaudio 2.9 removed",
     ]
 

@@ -325,6 +325,23 @@ def test_the_call_site_and_the_projects_own_line_are_named(plain, loads):
     assert (loads[0].site, loads[0].caller) == (f"test_interception.py:{line}",) * 2
 
 
+@pytest.mark.parametrize("wrap", [lambda patch: patch, functools.wraps(torch.load)])
+def test_a_patch_of_the_project_is_the_site_and_not_who_led_there(plain, loads, monkeypatch, wrap):
+    load = torch.load
+
+    @wrap
+    def patch(*args, **kwargs):
+        return load(*args, **{**kwargs, "weights_only": False})
+
+    within = inspect.currentframe().f_lineno - 2
+    monkeypatch.setattr(torch, "load", patch)
+    with applied(Policy.STRICT, Rules(root=Path(__file__).parent), loads.append):
+        torch.load(plain)
+    line = inspect.currentframe().f_lineno - 1
+    assert loads[0].site == f"test_interception.py:{within}"
+    assert loads[0].caller == f"test_interception.py:{line}"
+
+
 def test_the_environment_switches_reach_child_processes_and_are_put_back(monkeypatch, loads):
     monkeypatch.setenv(FORCE_NOT, "1")
     program = f"import os; print(os.getenv({FORCE!r}), os.getenv({FORCE_NOT!r}))"
@@ -339,6 +356,19 @@ def test_patched_takes_no_orders_from_the_environment(pickled, loads, monkeypatc
     with applied(Policy.PATCHED, rules_for(pickled), loads.append):
         assert torch.load(pickled)["args"].layers == 2
     assert os.environ[FORCE] == "1"
+
+
+def test_a_name_that_was_registered_as_a_string_is_told_as_it_is(pickled, loads):
+    before = list(serialization.get_safe_globals())
+    serialization.add_safe_globals(["argparse.Namespace"])
+    try:
+        with applied(Policy.STRICT, Rules(), loads.append), pytest.raises(AttributeError):
+            torch.load(pickled)
+    finally:
+        serialization.clear_safe_globals()
+        serialization.add_safe_globals(before)
+    assert "argparse.Namespace" in loads[0].allowed_by_library
+    assert loads[0].outcome == "fail"
 
 
 def state_of_torch_load():
