@@ -285,7 +285,9 @@ def smoke(session: nox.Session) -> None:
     """Run the tests that need real libraries and their environments."""
     needs_python(session)
     session.install(*groups("tests"), ".")
-    session.run("python", "-m", "pytest", "tests/real", *session.posargs)
+    # Two groups: what sweeps, and what makes environments of its own.
+    spread = ("-n", "2", "--dist", "loadgroup")
+    session.run("python", "-m", "pytest", "tests/real", *spread, *session.posargs)
 
 
 def of_installed(words: list[str]) -> tuple[str, str, list[str]]:

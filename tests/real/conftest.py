@@ -11,6 +11,16 @@ from uv import find_uv_bin
 
 ROOT = Path(__file__).parents[2]
 PYTHON = "3.12"  # the newest for which torch 2.5 has wheels as well
+# They work in the checkout's own folder, where there is one sweep at a time.
+SWEEPING = ("test_nightly.py", "test_shims.py", "test_sweep.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Keep together, on a worker of pytest-xdist, what shares environments or the sweep's folder."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            group = "sweeps" if item.path.name in SWEEPING else "environments"
+            item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

@@ -53,15 +53,9 @@ def loaded(tmp_path_factory, found):
     """The checkpoints whose replica works in its library on the oldest torch, unaided."""
     runs = tmp_path_factory.mktemp("loaded")
     others = ("torch", "ultralytics==8.3.162", "coqui-tts==0.24.2", "pyannote.audio==3.3.2")
-    chosen = [word for library in others for word in ("--library", library)]
-    chosen += [
-        "--torch",
-        OLDEST,
-        "--edition",
-        "replica",
-        "--policy",
-        "stock",
-    ]
+    libraries = (*others, "speechbrain==1.1.1")
+    chosen = [word for library in libraries for word in ("--library", library)]
+    chosen += ["--torch", OLDEST, "--edition", "replica", "--policy", "stock"]
     done = matrix("run", "--runs", str(runs), *chosen)
     assert done.returncode == 0, done.stdout + done.stderr
     more = json.loads((next(runs.glob("*/plan.json")).parent / "matrix.json").read_text())
