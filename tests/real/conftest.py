@@ -16,7 +16,7 @@ SWEEPING = ("test_nightly.py", "test_shims.py", "test_sweep.py")
 
 
 def pytest_collection_modifyitems(items):
-    """Keep together, on a worker of pytest-xdist, what shares environments or the sweep's folder."""
+    """Keep together on a worker what shares environments or the sweep's folder."""
     for item in items:
         if item.path.parent == Path(__file__).parent:
             group = "sweeps" if item.path.name in SWEEPING else "environments"
