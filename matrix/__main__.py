@@ -233,10 +233,9 @@ def _new_plan(
     project: Project | None = None,
 ) -> Plan:
     now = datetime.now(timezone.utc).replace(microsecond=0)
-    if project:
-        require_adapters(project)
+    missing = require_adapters(project) if project else ()
     asked, backend, notes = world(selection, now, project)
-    heading = Heading(run, now.isoformat(), edition, backend, notes, tuple(stacks))
+    heading = Heading(run, now.isoformat(), edition, backend, notes + missing, tuple(stacks))
     return make_plan(heading, selection, asked)
 
 

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from matrix.axes import Library
 from matrix.processes import Processes
 from matrix.project import CHECKOUT, Project, ProjectError
 from pytest_torchcompat.errors import unknown_name
 from pytest_torchcompat.libraries import Libraries
 
 TIMEOUT = 60.0
+# What a Python needs to start. The rest is kept from the plugins: a job's tokens may be in it.
+KEPT = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR")
+NOT_HERE = (
+    "libraries.{library}: no plugin registers the adapter {adapter!r} where the sweep is planned; "
+    "a cell in which none does either is infra."
+)
 # In a process of its own, with copies of the plugins alone: what they do is done to it.
 ASK = """
 import importlib, json, sys
@@ -30,19 +38,27 @@ print(json.dumps([library.name for more in found for library in more]))
 """
 
 
-def require_adapters(project: Project) -> None:
-    """Raise ``ProjectError`` where it is sure that nobody registers an adapter."""
+def require_adapters(project: Project) -> tuple[str, ...]:
+    """
+    Return a note for each library whose adapter no plugin registers here: one may in its cells.
+
+    Raises ``ProjectError`` where there is no plugin that could.
+    """
     ours = [each.name for each in Libraries()]
     wanted = [row for row in project.libraries if row.opened_by not in ours]
+    if wanted and not project.plugins:
+        raise _nobodys(project, wanted[0], ours)
     theirs = _registered(project) if wanted else None
     missing = [row for row in wanted if theirs is not None and row.opened_by not in theirs]
-    if missing:
-        named = unknown_name("adapter", missing[0].opened_by, [*ours, *(theirs or ())])
-        message = (
-            f"{project.file}, [tool.torchcompat.matrix.libraries.{missing[0].name}]: {named} Name "
-            "one with adapter, or in plugins a file whose pytest_torchcompat_libraries registers it"
-        )
-        raise ProjectError(message)
+    return tuple(NOT_HERE.format(library=row.name, adapter=row.opened_by) for row in missing)
+
+
+def _nobodys(project: Project, row: Library, ours: Sequence[str]) -> ProjectError:
+    named = unknown_name("adapter", row.opened_by, ours)
+    return ProjectError(
+        f"{project.file}, [tool.torchcompat.matrix.libraries.{row.name}]: {named} Name one with "
+        "adapter, or in plugins a file whose pytest_torchcompat_libraries registers it"
+    )
 
 
 def _registered(project: Project) -> list[str] | None:
@@ -53,11 +69,18 @@ def _registered(project: Project) -> list[str] | None:
             if file is None:
                 return None  # What brings it is installed in cells.
             shutil.copyfile(file, Path(here) / f"{module}.py")
-        return _answer([here, str(CHECKOUT), *files])
+        return _answer([here, str(CHECKOUT), *files], _environment(Path(here) / "home"))
 
 
-def _answer(words: Sequence[str]) -> list[str] | None:
-    done = Processes().run([sys.executable, "-B", "-c", ASK, *words], timeout=TIMEOUT)
+def _environment(home: Path) -> dict[str, str]:
+    home.mkdir()
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    return {**kept, "HOME": str(home), "PYTHONNOUSERSITE": "1"}
+
+
+def _answer(words: Sequence[str], env: Mapping[str, str]) -> list[str] | None:
+    command = [sys.executable, "-B", "-c", ASK, *words]
+    done = Processes().run(command, env=env, timeout=TIMEOUT)
     try:
         found = json.loads(done.output.strip().splitlines()[-1])
     except (IndexError, ValueError):

@@ -17,14 +17,20 @@ from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+from uuid import uuid4
+
+from packaging.requirements import Requirement
 
 from matrix import axes
 from matrix.files import Files
 from matrix.interpreters import find
 from matrix.plan import PlannedCell, opened
 from matrix.processes import Processes
-from matrix.resolution import FROM_FILE
+from matrix.resolution import FROM_FILE, is_own
 from pytest_torchcompat.checkpoints.catalogue import Catalogue, Checkpoint
+from pytest_torchcompat.checkpoints.hashes import notes_folder, remembered_sha256
 from pytest_torchcompat.libraries import Libraries
 
 PACKAGE = "pytest_torchcompat"
@@ -85,15 +91,28 @@ class Keys:
     def _lock(self, cell: PlannedCell) -> str:
         if not (cell.lock or cell.unsolved):
             return ""
+        row = axes.library(cell.library, self.libraries)
         # Of what is built of a folder the name may have a date in it; its code is another part.
-        return digest([*(line for line in cell.lock if FROM_FILE not in line), cell.unsolved])
+        lines = (each for each in cell.lock if not (row.folder and is_own(each, cell)))
+        return digest([*map(_with_content, lines), cell.unsolved])
 
     def _files(self, rows: Iterable[Checkpoint]) -> str:
         if self.files is None:
             return ""
         # Rows that are not planned were not located, and no check of this cell opens them.
         located = ((row.id, self.files.get(row.id, {})) for row in rows)
-        return digest([f"{name} {at.get('edition')} {at.get('sha256')}" for name, at in located])
+        facts = ("edition", "sha256", "beside")
+        return digest([f"{name} {' '.join(str(at.get(f)) for f in facts)}" for name, at in located])
+
+
+def _with_content(line: str) -> str:
+    """Return a line of a lock, and the digest of what it names on this machine."""
+    if FROM_FILE not in line:
+        return line
+    path = Path(url2pathname(urlsplit(Requirement(line).url or "").path))
+    if path.is_file():
+        return f"{line} {remembered_sha256(path, notes_folder(None))}"
+    return f"{line} {uuid4().hex}"  # A folder may be another each time: nothing is carried over.
 
 
 def digest(lines: Iterable[str]) -> str:

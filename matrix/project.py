@@ -1,27 +1,32 @@
 """
 Another project's sweep: ``[tool.torchcompat.matrix]`` of its pyproject.toml.
 
-The file is read and nothing of the project is imported: its plugins run in cells alone.
+The file is read and nothing of the project is imported here. Its plugins run in cells; a plan asks
+copies of those that are files, in a process without the job's environment, what they register.
 
 ``torch``: the versions of torch, as ``2.5.1``, ``newest`` or ``nightly``; without it those of our
 own sweep.
 
 ``policies``: the policies; without it all four.
 
-``plugins``: modules with the project's hooks, by name or as a file below its folder.
+``plugins``: files of the project with its hooks, or by name modules that a cell installs.
 
-``trust``: globs of paths, or hashes, of files that ``patched`` may execute.
+``trust``: globs of paths, or hashes, of files that ``patched`` may execute; without it those with a
+``sha256`` in their row.
 
 ``libraries``: a table for each library that is swept; without it those that open the project's own
 rows.
 
-``libraries.versions``: the versions of the library, or ``newest``.
+``libraries.versions``: the versions of the library, or ``newest``; without it those that we sweep,
+and ``newest`` of one that we do not.
 
-``libraries.path``: the folder of the library, where it is the project itself or lies in it.
+``libraries.path``: the folder of the library, where it is the project itself or lies in it: a wheel
+is built of it and installed with what it asks for; without it the package index has the library.
 
 ``libraries.adapter``: the adapter that opens its checkpoints, where that is not its own name.
 
-``libraries.checkpoints``: globs of the checkpoints that its cells open.
+``libraries.checkpoints``: globs of the checkpoints that its cells open; without it the project's
+own rows of its adapter, or ours where there are none.
 
 ``libraries.companions``: requirements that are installed beside it.
 
@@ -29,7 +34,8 @@ rows.
 
 ``libraries.pairs``: packages that are installed in the version that goes with torch.
 
-``libraries.pythons``: the Pythons that its cells may have, the first that fits.
+``libraries.pythons``: the only Pythons that its cells may have, of which the first that fits is
+taken; without it the newest that fits.
 """
 
 from __future__ import annotations
@@ -41,6 +47,7 @@ import hashlib
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -225,11 +232,11 @@ def _project(file: Path, document: Mapping[str, Any], asked: Mapping[str, Any]) 
         libraries = tuple(_library(file, name, each, known, own) for name, each in named.items())
     return Project(
         file=file,
-        name=str(document.get("project", {}).get("name") or file.parent.name),
+        name=str(table_of(file, document, "project").get("name") or file.parent.name),
         libraries=libraries,
         torch=given.get("torch", ()),
         policies=given.get("policies", POLICIES),
-        plugins=tuple(_plugin(file, name) for name in given.get("plugins", ())),
+        plugins=_plugins(file, given.get("plugins", ())),
         trust=given.get("trust", ()),
         tables=tables,
         asked=asked,
@@ -286,11 +293,7 @@ def _from_folder(file: Path, row: Library, given: Mapping[str, Any], where: str)
     built = any((folder / name).is_file() for name in (NAME, "setup.py"))
     sentence = f"{folder} holds no project; name a folder that has a {NAME}"
     require(built, f"{where}: path", sentence)
-    said = (
-        table_of(folder / NAME, parsed(folder / NAME), "project")
-        if (folder / NAME).is_file()
-        else {}
-    )
+    said = _metadata(folder / NAME)
     named = str(said.get("name", row.name))
     sentence = f"the project in {folder} is called {named}; give the table that name"
     require(canonicalize_name(named) == canonicalize_name(row.name), f"{where}: path", sentence)
@@ -334,6 +337,14 @@ def _opened(
             place = f"{where}: checkpoints"
             raise _wrong(place, unknown_name(kind, each, [row.id for row in known]))
     return tuple(given["checkpoints"])
+
+
+def _plugins(file: Path, names: Iterable[str]) -> tuple[Plugin, ...]:
+    found = tuple(dict.fromkeys(_plugin(file, name) for name in names))
+    for module, count in Counter(plugin.module for plugin in found).items():
+        sentence = f"{count} are called {module.removeprefix(STAGED)}; give each another name"
+        require(count == 1, f"{file}, {TABLE}: plugins", sentence)
+    return found
 
 
 def _plugin(file: Path, name: str) -> Plugin:
@@ -407,7 +418,7 @@ def _companion(value: Any, where: str) -> Companion:
 
 
 def _pair(value: Any, where: str) -> str:
-    if value not in pairing.SPECIFIERS:
+    if text(value, where) not in pairing.SPECIFIERS:
         kind = "package that goes with torch"
         raise _wrong(where, unknown_name(kind, str(value), pairing.SPECIFIERS))
     return str(value)

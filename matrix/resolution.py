@@ -95,6 +95,13 @@ def from_file(cell: PlannedCell) -> bool:
     return any(each.startswith(f"{cell.library}{FROM_FILE}") for each in cell.requirements)
 
 
+def is_own(line: str, cell: PlannedCell) -> bool:
+    """Whether a line of a lock is the wheel of the cell's own library."""
+    named, from_file, _ = line.partition(FROM_FILE)
+    own = canonicalize_name(named.partition("[")[0]) == canonicalize_name(cell.library)
+    return bool(from_file) and own
+
+
 def _listed(kind: str, cell: PlannedCell, lines: Sequence[str], settings: Settings) -> Path:
     path = settings.work / kind / f"{cell.id}.txt"
     # Whole: a plan that is explained writes it while a sweep's uv may be reading it.
@@ -201,7 +208,10 @@ class Resolver:
                 read = set()  # Of the pages of another index no digest is taken.
             if done.returncode == 0:
                 lines = lock.read_text("utf-8").splitlines()
-                return {"lock": lines, "unsolved": "", "pages": self._pages(read, lines)}
+                # Another file may ask for other packages the next time: its lock is not kept.
+                foreign = any(FROM_FILE in line and not is_own(line, cell) for line in lines)
+                pages = {} if foreign else self._pages(read, lines)
+                return {"lock": lines, "unsolved": "", "pages": pages}
             return self._unsolved(done.output, read)
 
     def _unsolved(self, output: str, read: set[str]) -> dict[str, Any] | None:

@@ -2,7 +2,9 @@
 ``python -m matrix site``: what is published of all runs, as one folder.
 
 The root is always a complete run where there is one: badges and ``matrix.json`` are linked from
-elsewhere, and half a run would turn them grey. A newer one that is not complete lies beside it.
+elsewhere, and half a run would turn them grey. A newer one that is not complete lies beside it. A
+run that was narrowed by hand takes no root from one that was not; where all are narrowed, as in a
+workflow that passes arguments, the newest has it.
 """
 
 # ruff: noqa: T201 - a command line prints
@@ -11,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import shutil
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +22,13 @@ from markupsafe import Markup
 from matrix.history.files import FOLDER as HISTORY
 from matrix.lean import read_lean
 from matrix.questions import before, folder_of, newest
-from matrix.store import RunFolder, write_text
-from matrix.thinning import thin
+from matrix.store import RunFolder, runs, write_text
+from matrix.thinning import kind_of, thin
 from matrix.whole import COMING, whole
 from pytest_torchcompat.errors import RecordError
 
 INCOMPLETE, DOCS = "incomplete", "docs"
+RECENT = 10  # runs among which the widest is looked for: one that is made no more gives way
 BODY = "<body>\n"
 NOTE = Markup(
     '<aside aria-label="A newer run"><p>A newer run, {run}, is not complete: '
@@ -41,7 +45,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--thin",
         action="store_true",
-        help="Delete of the runs before the last two complete ones what is not asked for again",
+        help="Make all runs small but the last two of each selection: delete what nobody asks for",
     )
     parser.set_defaults(command=make_site)
 
@@ -56,7 +60,7 @@ def make_site(options: argparse.Namespace) -> int:
 
 def site(root: Path, out: Path, docs: Path | None = None) -> str:
     """Write what is published into a folder that is new, or a site; say what it shows."""
-    latest = RunFolder(newest(root))
+    latest = _widest(root)
     if not latest.page.exists():
         message = f"{latest.path} has no page; `python -m matrix render {latest.path}` writes it"
         raise RecordError(message)
@@ -73,7 +77,20 @@ def site(root: Path, out: Path, docs: Path | None = None) -> str:
     with contextlib.suppress(OSError):  # another site is being written beside it
         (out.parent / COMING).rmdir()
     beside = f"; {latest.path.name} is not complete, and beside it" if shown != latest else ""
-    return f"{out}: {shown.path.name}{beside}"
+    last = newest(root)
+    other = f"; {last.name} is of another selection or edition, and left out"
+    return f"{out}: {shown.path.name}{beside}{other if last != latest.path else ''}"
+
+
+def _widest(root: Path) -> RunFolder:
+    """Return the newest of the recent runs that were narrowed least."""
+    recent = [run for run in islice(runs(root), RECENT) if run.matrix.exists()]
+    return min(recent, key=_narrowed, default=RunFolder(newest(root)))
+
+
+def _narrowed(run: RunFolder) -> tuple[bool, bool]:
+    selection, edition = kind_of(run) or ("unknown", "unknown")
+    return (bool(selection), edition != "auto")
 
 
 def _last_complete(latest: RunFolder) -> RunFolder:

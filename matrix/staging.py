@@ -56,6 +56,9 @@ class Staged:
     def code(self, cell: PlannedCell, wheels: FolderWheels | None) -> str:
         """Return the digest of the project's code that a cell runs."""
         plugins = [(each.module, each.file) for each in self.project.plugins]
-        found = [[name, file.read_text("utf-8") if file else ""] for name, file in plugins]
+        # As bytes: a plugin may say that its text is not UTF-8.
+        found = [[name, file.read_bytes().hex() if file else ""] for name, file in plugins]
         wheel = wheels.code(cell) if wheels else ""
-        return digest([json.dumps(found), json.dumps(self.project.trust), wheel])
+        ours = [json.dumps(found), json.dumps(self.project.trust), wheel]
+        # Which adapter opens its checkpoints is in no other part: a plugin may register several.
+        return digest([*ours, cell.opened_by])

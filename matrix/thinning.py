@@ -2,29 +2,49 @@
 Old runs made small: what later runs ask of them is kept, and all else deleted.
 
 Results are carried over from the last complete run and from what came after it, and it is compared
-with the complete one before it. Of older ones the feed of changes is made, and their lines in the
-history are files of their own.
+with the complete one before it that has the same selection and edition: each such kind has its own
+two. Of older ones the feed of changes is made, and their lines in the history are files of their
+own.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 from matrix.store import RunFolder, read_json, runs
 from pytest_torchcompat.errors import RecordError
 
-WHOLE = 2  # complete runs that stay as they are
+WHOLE = 2  # complete runs of a kind that stay as they are, and as many that are not complete
+Kind = tuple[str, str]
 
 
 def thin(root: Path) -> None:
-    """Delete of the runs before the last two complete ones all but their plans and changes."""
-    complete = 0
+    """Delete of the runs before the last two of their kind all but their plans and changes."""
+    seen: Counter[tuple[Kind, bool]] = Counter()
     for run in runs(root):
-        if complete == WHOLE:
+        kind = kind_of(run)
+        if kind is None:
+            continue  # What can't be read may still be mended: it counts for nothing.
+        complete = _is_complete(run)
+        # Before two complete ones nobody asks for what was not, either.
+        if WHOLE in (seen[kind, True], seen[kind, complete]):
             _thin(run)
         else:
-            complete += _is_complete(run)
+            seen[kind, complete] += 1
+
+
+def kind_of(run: RunFolder) -> Kind | None:
+    """Return a run's selection, empty where it has all, and its edition, if its plan tells."""
+    try:
+        plan = read_json(run.plan)
+        selection, edition = plan["selection"], str(plan["edition"])
+        narrowed = any(selection.values())
+    except (RecordError, KeyError, TypeError, AttributeError):
+        return None
+    return (json.dumps(selection, sort_keys=True) if narrowed else "", edition)
 
 
 def _thin(run: RunFolder) -> None:
@@ -37,4 +57,4 @@ def _is_complete(run: RunFolder) -> bool:
     try:
         return read_json(run.changes)["new"]["complete"] is True and run.matrix.exists()
     except (RecordError, KeyError, TypeError):
-        return False  # What can't be read may still be mended: it counts for nothing.
+        return False  # as one that was stopped before it wrote them

@@ -18,6 +18,7 @@ from matrix.interpreters import find
 from matrix.plan import PlannedCell
 from matrix.processes import Processes, limited, uv
 from matrix.verdicts import NoEnvironment, classify
+from pytest_torchcompat.outcome import Outcome
 
 DAYS_KEPT = 30
 METADATA = ".dist-info/METADATA"
@@ -71,9 +72,13 @@ class FolderWheels:
             return None
         with self._lock:
             key = (folder, cell.python)
-            if key not in self._found:
-                self._found[key] = self._of_any_python(folder) or self._built(folder, cell)
-            return self._found[key]
+            if key in self._found:
+                return self._found[key]
+            wheel = self._of_any_python(folder) or self._built(folder, cell)
+            # A fault of the machine passes: who asks again builds again.
+            if isinstance(wheel, Path) or wheel.outcome is not Outcome.INFRA:
+                self._found[key] = wheel
+            return wheel
 
     def _of_any_python(self, folder: str) -> Path | None:
         found = (wheel for (built, _), wheel in self._found.items() if built == folder)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,9 @@ ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 ACTIONS = sorted((ROOT / ".github" / "actions").glob("*/action.yml"))
 PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
-OURS = "uses: $/.github/actions/sweep"  # of the same commit as the workflow that names it
+# Of the same commit as the workflow that names them.
+OURS = {f"uses: $/.github/actions/{name}" for name in ("site", "sweep")}
+SWEEPING = ("nightly.yml", "nightly-gpu.yml", "sweep.yml")
 NAMES = [path.name for path in WORKFLOWS]
 # What makes a machine ready, and what a job's page shows: all else is a session.
 SETTING_UP = ("python -m pip install", "sudo apt-get", "uv cache prune", "if [ -f .matrix/bench.md")
@@ -115,8 +119,8 @@ def test_the_sessions_of_a_noxfile_are_found():
 
 
 def test_there_are_workflows_for_each_change_each_night_and_other_projects():
-    assert {"checks.yml", "nightly.yml", "sweep.yml"} <= set(NAMES)
-    assert [path.parent.name for path in ACTIONS] == ["sweep"]
+    assert {"checks.yml", *SWEEPING} <= set(NAMES)
+    assert [path.parent.name for path in ACTIONS] == ["site", "sweep"]
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +137,7 @@ def test_every_session_that_a_workflow_calls_exists(workflow, defined):
     assert called <= defined
 
 
-@pytest.mark.parametrize("name", ["checks.yml", "nightly.yml", "sweep.yml"])
+@pytest.mark.parametrize("name", ["checks.yml", *SWEEPING])
 def test_every_step_that_makes_nothing_ready_is_one_session(name):
     workflow = read(name)
     runs = [step["run"] for step in steps(workflow) if "run" in step]
@@ -144,12 +148,12 @@ def test_every_step_that_makes_nothing_ready_is_one_session(name):
 def test_every_action_is_pinned_by_its_hash_with_the_tag_beside_it():
     for path in (*WORKFLOWS, *ACTIONS):
         uses = re.findall(r"uses: .*$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-        own = {"sweep.yml": {OURS}}.get(path.name, set())
+        own = {"sweep.yml": OURS}.get(path.name, set())
         called = [line for line in uses if "/sweep.yml@HASH" not in line]  # of its example
         assert [line for line in called if not PINNED.match(line) and line not in own] == []
 
 
-@pytest.mark.parametrize("name", ["checks.yml", "nightly.yml", "sweep.yml"])
+@pytest.mark.parametrize("name", ["checks.yml", *SWEEPING])
 def test_nothing_is_permitted_but_what_a_job_asks_for(name):
     workflow = read(name)
     assert workflow["permissions"] == {}
@@ -222,6 +226,120 @@ def test_the_parts_of_a_night_have_folders_of_their_own_where_there_is_one_too(n
     assert uploads == ["plan", "part-${{ strategy.job-index }}"]
     (fetched,) = [step for step in jobs["merge"]["steps"] if "pattern" in step.get("with", {})]
     assert fetched["with"] == {"pattern": "p*", "path": "parts"}
+
+
+def named(job, name):
+    """Return the place of a step in its job, and the step."""
+    return next(each for each in enumerate(job["steps"]) if each[1].get("name") == name)
+
+
+def asked(step) -> list[str]:
+    """Return what a step or a job asks for before it runs."""
+    return step["if"].removeprefix("${{ ").removesuffix(" }}").split(" && ")
+
+
+def test_a_night_is_kept_whatever_comes_of_its_page_and_of_the_documents(nightly):
+    merge = nightly["jobs"]["merge"]
+    assert sessions_of(merge) == ["merge", "site"]
+    for name in ("Keep the runs for the next night", "Keep every record of the run"):
+        place, step = named(merge, name)
+        assert asked(step) == ["!cancelled()", "steps.merge.outcome == 'success'"]
+        # Behind what makes old runs small.
+        assert place > named(merge, "Site")[0]
+
+
+def test_the_page_is_published_without_documents_too(nightly):
+    docs, collect = nightly["jobs"]["docs"], nightly["jobs"]["collect"]
+    assert "needs" not in docs
+    assert "docs.result" not in collect["if"]
+    (fetched,) = [s for s in collect["steps"] if s.get("with", {}).get("name") == "docs"]
+    assert fetched["continue-on-error"] is True
+    assert fetched["with"]["path"] == "public/docs"
+    links = docs["steps"][-1]
+    assert links["run"] == "nox -s docs -- --external"
+    assert links["continue-on-error"] is True
+
+
+@pytest.mark.parametrize("name", SWEEPING)
+def test_what_lies_in_a_cache_is_kept_of_a_sweep_that_ran_out_of_time_too(name):
+    caches = [step for step in steps(read(name)) if "actions/cache" in step.get("uses", "")]
+    assert not [step for step in caches if step["uses"].startswith("actions/cache@")]
+    brought = [step for step in caches if "/restore@" in step["uses"]]
+    kept = [step for step in caches if "/save@" in step["uses"]]
+    assert all(step["with"]["restore-keys"] for step in brought)
+    assert all("!cancelled()" in asked(step) for step in kept)
+    paths = {step["with"]["path"] for step in brought} - {"public/gpu"}
+    assert paths <= {step["with"]["path"] for step in kept}
+
+
+def test_checkpoints_that_are_not_all_of_them_are_kept_under_a_name_of_their_own(nightly):
+    cells = nightly["jobs"]["cells"]
+    brought = named(cells, "Bring back checkpoints")[1]["with"]
+    part, other = brought["restore-keys"].splitlines()
+    assert part == f"{brought['key']}-"
+    assert brought["key"].startswith(other)
+    key = named(cells, "Keep checkpoints")[1]["with"]["key"]
+    assert "steps.cells.outcome != 'success' && format('-part-{0}-{1}'" in key
+
+
+def test_nobody_waits_for_a_machine_with_a_gpu_and_its_last_page_is_shown(nightly):
+    assert not [job for job in nightly["jobs"].values() if "vars." in job["runs-on"]]
+    own = read("nightly-gpu.yml")
+    assert own["concurrency"]["group"] != nightly["concurrency"]["group"]
+    kept = named(own["jobs"]["gpu"], "Hand the page to the next night of the others")[1]["with"]
+    collect = nightly["jobs"]["collect"]
+    shown = named(collect, "Bring back the last page of a GPU")[1]["with"]
+    assert shown["path"] == kept["path"] == "public/gpu"
+    assert kept["key"].startswith(shown["restore-keys"])
+    assert named(own["jobs"]["gpu"], "Site")[1]["run"].split()[5] == kept["path"]
+
+
+def test_the_page_of_a_sweep_that_ran_out_of_time_is_published_too():
+    jobs = read("sweep.yml")["jobs"]
+    _, site = named(jobs["sweep"], "Site")
+    _, handed = named(jobs["sweep"], "Hand the page over for publishing")
+    assert "timeout-minutes" not in site
+    assert asked(site) == ["!cancelled()"]
+    assert jobs["sweep"]["outputs"] == {"handed-over": f"${{{{ steps.{handed['id']}.outcome }}}}"}
+    wanted = ["!cancelled()", "needs.sweep.outputs.handed-over == 'success'"]
+    assert asked(jobs["publish"]) == wanted
+
+
+def test_two_calls_of_the_sweep_have_artifacts_caches_and_turns_of_their_own():
+    workflow = read("sweep.yml")
+    _, record = named(workflow["jobs"]["sweep"], "Keep every record of the run")
+    assert record["with"]["name"] == "${{ inputs.name }}-runs"
+    assert "inputs.name" in workflow["concurrency"]["group"]
+    caches = [s for s in steps(workflow) if "actions/cache" in s.get("uses", "")]
+    assert all(s["with"]["key"].startswith("${{ inputs.name }}-runs-") for s in caches)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("", []),
+        ("--torch 2.15.0 --library mine", ["--torch", "2.15.0", "--library", "mine"]),
+        ("--torch 2.15.0\n\n  --library *\n", ["--torch", "2.15.0", "--library", "*"]),
+    ],
+)
+def test_all_lines_of_the_arguments_reach_the_sweep(tmp_path, arguments, words):
+    action = next(path for path in ACTIONS if path.parent.name == "sweep")
+    _, step = named(yaml.safe_load(action.read_text(encoding="utf-8"))["runs"], "Sweep")
+    program = tmp_path / "nox"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    program.chmod(0o755)
+    given = {"GITHUB_ACTION_PATH": "a", "GITHUB_WORKSPACE": "w", "PROJECT": "p"}
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    # As GitHub runs it: what fails ends the step.
+    done = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+        check=True,
+        env={**os.environ, **given, "PATH": path, "ARGUMENTS": arguments},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines()[5:] == ["--project", "w/p", *words]
 
 
 def test_the_token_that_writes_issues_is_given_to_one_step(nightly):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from matrix.markdown import code
 from matrix.notices.evidence import Evidence
 from matrix.notices.github import GitHub, Issue
-from matrix.notices.notice import KEPT, Marker, Notice
+from matrix.notices.notice import KEPT, Marker, Notice, known_now
 
 MOST = 20  # issues that one run opens
 REST = "0" * 16  # the key of the issue about those that it does not
@@ -93,8 +93,11 @@ def decisions(
 
 
 def _edited(notice: Notice, issue: Issue, evidence: Evidence) -> Iterator[Edit]:
+    old = issue.marker
     # What this run says nothing of may still be so.
-    body = notice.body(evidence.silent_on(issue.marker.cells))
+    also = evidence.silent_on(old.cells, old.edition)
+    # While it is open, runs of the edition that it was opened for close it.
+    body = notice.body(also, old.edition if issue.is_open else notice.marker.edition)
     dismissed = issue.dismissed and not issue.is_open
     if not dismissed and not (issue.is_open and _alike(issue.body, body)):
         yield Edit(issue, notice.title, body)
@@ -108,7 +111,7 @@ def _alike(ours: str, theirs: str) -> bool:
 def _rest(count: int, issue: Issue | None, evidence: Evidence) -> Iterator[Decision]:
     """Yield what keeps the one issue about the causes that have none yet."""
     if not count:
-        if issue and issue.is_open and evidence.matrix["complete"]:
+        if issue and issue.is_open and evidence.is_all_of(issue.marker.edition):
             yield Close(issue, "Each cause has an issue of its own, or is gone.")
         return
     title = f"{count} more causes of failures than one run opens issues for"
@@ -116,7 +119,7 @@ def _rest(count: int, issue: Issue | None, evidence: Evidence) -> Iterator[Decis
         f"{count} more causes were found than the {MOST} issues that one run opens. The next run "
         "opens those of the next; the page of the run has all of them."
     )
-    marker = Marker(REST, installing=False, cells=frozenset())
+    marker = Marker(REST, evidence.matrix["edition"], installing=False, cells=frozenset())
     body = f"{words}\n\n{KEPT}\n\n{marker.text}"
     if issue is None:
         yield Open(title, body)
@@ -125,11 +128,19 @@ def _rest(count: int, issue: Issue | None, evidence: Evidence) -> Iterator[Decis
 
 
 def _closed(gone: Sequence[Issue], evidence: Evidence) -> Iterator[Close]:
-    run = code(str(evidence.matrix["run"]))
+    run, known = code(str(evidence.matrix["run"])), known_now(evidence.matrix) if gone else {}
     for issue in gone:
-        if evidence.answers(issue.marker.cells, installing=issue.marker.installing):
-            count = len(issue.marker.cells)
-            cells = "the cell that met this" if count == 1 else f"all {count} cells that met this"
-            yield Close(
-                issue, f"Run {run} has a verdict on {cells}, and does not meet it any more."
-            )
+        old = issue.marker
+        if evidence.answers(old.cells, old.edition, installing=old.installing):
+            name = known.get(old.key)
+            yield Close(issue, f"Run {run} {_known_as(name) if name else _is_gone(len(old.cells))}")
+
+
+def _known_as(name: str) -> str:
+    page = "the page of the run says what helps"
+    return f"fails the same way, and a signature knows this by now as {code(name)}: {page}."
+
+
+def _is_gone(count: int) -> str:
+    cells = "the cell that met this" if count == 1 else f"all {count} cells that met this"
+    return f"has a verdict on {cells}, and does not meet it any more."

@@ -24,35 +24,41 @@ class Evidence:
 
     matrix: Mapping[str, Any]
 
-    def answers(self, cells: Iterable[Identity], *, installing: bool) -> bool:
+    def is_all_of(self, edition: str) -> bool:
+        """Whether it is a complete run of all that is swept, with the files of an edition."""
+        return bool(self.matrix["complete"]) and self._is_like(edition)
+
+    def answers(self, cells: Iterable[Identity], edition: str, *, installing: bool) -> bool:
         """
         Whether a complete run says something about each of some cells.
 
-        ``installing`` says that they could not be installed: that they still can't, for another
-        reason, is an answer too. Of a whole sweep, another version of a library stands for one that
-        is swept no more.
+        One that was narrowed may have left out the very checks, and one of another edition has
+        other files: they answer nothing. ``installing`` says that the cells could not be installed:
+        that they still can't, for another reason, is an answer too. Another version of a library
+        stands for one that is swept no more.
         """
         named = list(cells)
-        return bool(self.matrix["complete"] and named) and all(
+        return bool(named and self.is_all_of(edition)) and all(
             self._answers(cell, installing=installing) for cell in named
         )
 
-    def silent_on(self, cells: Iterable[Identity]) -> set[Identity]:
+    def silent_on(self, cells: Iterable[Identity], edition: str) -> set[Identity]:
         """Return those of some cells about which the run says nothing."""
-        return {cell for cell in cells if not self._answers(cell, installing=True)}
+        like = self._is_like(edition)
+        return {cell for cell in cells if not (like and self._answers(cell, installing=True))}
 
     def _answers(self, named: Identity, *, installing: bool) -> bool:
-        found = self._cells.get(named) or (self._alike(named) if self._is_whole else [])
+        found = self._cells.get(named) or self._alike(named)
         return bool(found) and all(_says(cell, installing=installing) for cell in found)
+
+    def _is_like(self, edition: str) -> bool:
+        narrowed = any((self.matrix.get("selection") or {}).values())
+        return not narrowed and self.matrix["edition"] == edition
 
     def _alike(self, named: Identity) -> list[Mapping[str, Any]]:
         library, _, _, torch, _ = named
         cells = self._cells.items()
         return [c for name, some in cells if (name[0], name[3]) == (library, torch) for c in some]
-
-    @cached_property
-    def _is_whole(self) -> bool:
-        return not any((self.matrix.get("selection") or {}).values())
 
     @cached_property
     def _cells(self) -> Mapping[Identity, list[Mapping[str, Any]]]:

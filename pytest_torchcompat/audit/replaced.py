@@ -5,15 +5,15 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from pytest_torchcompat.audit.loads import TORCH_LOAD, is_false, is_weights_only
+from pytest_torchcompat.audit.loads import TORCH_LOAD
 from pytest_torchcompat.audit.names import Names, last_name
+from pytest_torchcompat.audit.overriding import overrides
 from pytest_torchcompat.audit.rules import PATCHED, REPLACED, Rule
 
 Found = tuple[Rule, ast.AST, str]
 _MESSAGE = "{} is replaced for the whole process, for every library in it."
 _PATCH = "{} is replaced while this patch lasts."
 _OVERRIDES = " It passes weights_only=False whatever its caller chose."
-_FUNCTIONS = (ast.FunctionDef, ast.Lambda)
 
 
 def findings(names: Names) -> Iterator[Found]:
@@ -23,7 +23,7 @@ def findings(names: Names) -> Iterator[Found]:
         for target in node.targets:
             name = names.dotted(target) if isinstance(target, ast.Attribute) else None
             if name in TORCH_LOAD and not _is_saved(names, node.value, saved):
-                yield REPLACED, node, _message(names, name, node.value)
+                yield REPLACED, node, _message(names, name, node.value, saved)
     for call in names.all(ast.Call):
         name = _patched(names, call)
         if name in TORCH_LOAD:
@@ -33,35 +33,14 @@ def findings(names: Names) -> Iterator[Found]:
 def _by_call(names: Names, call: ast.Call, name: str, saved: set[str]) -> Iterator[Found]:
     lasting = names.dotted(call.func) == "builtins.setattr"
     if lasting and not _is_saved(names, call.args[-1], saved):
-        yield REPLACED, call, _message(names, name, call.args[-1])
+        yield REPLACED, call, _message(names, name, call.args[-1], saved)
     elif not lasting:
         yield PATCHED, call, _PATCH.format(name)
 
 
-def _message(names: Names, name: str | None, value: ast.expr) -> str:
-    return _MESSAGE.format(name) + (_OVERRIDES if _overrides(names, value) else "")
-
-
-def _overrides(names: Names, value: ast.expr) -> bool:
-    """Say whether a replacement drops what its caller chose for weights_only."""
-    function: ast.AST | None = value
-    if isinstance(value, ast.Name):
-        binding = names.binding(value)
-        function = binding.node if binding else None
-    if not isinstance(function, _FUNCTIONS):
-        return False
-    return any(_drops(names, each, function) for each in ast.walk(function))
-
-
-def _drops(names: Names, node: ast.AST, function: ast.AST) -> bool:
-    if isinstance(node, ast.Dict) and None in node.keys:  # {**kwargs, "weights_only": False}
-        after = list(zip(node.keys, node.values))[node.keys.index(None) + 1 :]
-        return any(is_weights_only(key) and is_false(each) for key, each in after if key)
-    if isinstance(node, ast.Assign) and names.parents[node] is function:
-        target = node.targets[0]
-        to_false = isinstance(target, ast.Subscript) and is_weights_only(target.slice)
-        return to_false and is_false(node.value)
-    return False
+def _message(names: Names, name: str | None, value: ast.expr, saved: set[str]) -> str:
+    over = overrides(names, value, lambda function: _is_saved(names, function, saved))
+    return _MESSAGE.format(name) + (_OVERRIDES if over else "")
 
 
 def _patched(names: Names, call: ast.Call) -> str | None:

@@ -176,7 +176,8 @@ def known_keys(fields: Mapping[str, Any], valid: tuple[str, ...], where: str) ->
 
 def text(value: Any, where: str) -> str:
     """Return a text that is not empty; raises ``CatalogueError``."""
-    require(isinstance(value, str) and value.strip() != "", where, f"text is due, not {value!r}")
+    right = isinstance(value, str) and value.strip() != "" and "\0" not in value
+    require(right, where, f"text is due, not {value!r}")
     return str(value)
 
 

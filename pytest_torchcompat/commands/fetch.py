@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import filecmp
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -114,14 +115,23 @@ def _copied(row: Checkpoint, folder: Path) -> CheckpointFile:
     """Copy a replica and what it is read with; raises ``FetchError`` before it replaces a file."""
     file = locate(row, Edition.REPLICA.value)
     names = [file.path.name, *(side.filename for side in row.beside if side.replica_sha256)]
-    for name in names:
-        if (folder / name).exists():
-            message = f"{folder / name} exists; remove it or name another folder"
-            raise FetchError(message)
+    due = [name for name in names if _is_due(file.path.parent / name, folder / name)]
     folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
+    for name in due:
         shutil.copyfile(file.path.parent / name, folder / name)
+    if not due:
+        sys.stdout.write(f"{row.id}: there already, with the same bytes\n")
     return replace(file, path=folder / file.path.name)
+
+
+def _is_due(source: Path, target: Path) -> bool:
+    """Whether a file is to be copied; raises ``FetchError`` where another one has its place."""
+    if not target.exists():
+        return True
+    if filecmp.cmp(source, target, shallow=False):
+        return False
+    message = f"{target} exists; remove it or name another folder"
+    raise FetchError(message)
 
 
 def _all_go_well(each: Iterable[Callable[[], CheckpointFile]]) -> int:

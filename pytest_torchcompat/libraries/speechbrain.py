@@ -16,9 +16,10 @@ from pytest_torchcompat.libraries.inputs import placed, repeated
 
 HYPERPARAMETERS = "hyperparams.yaml"
 # The names by which the YAML file asks for them, whatever the path of the checkpoint is.
+WEIGHTS = "embedding_model.ckpt"
 FILES = (
     HYPERPARAMETERS,
-    "embedding_model.ckpt",
+    WEIGHTS,
     "mean_var_norm_emb.ckpt",
     "classifier.ckpt",
     "label_encoder.txt",
@@ -45,8 +46,11 @@ class Speechbrain:
         Return the model of a checkpoint, built by the YAML file beside it.
 
         Raises ``MissingFileError`` where the folder lacks what speechbrain reads, which it would
-        download, and ``MismatchError`` where the YAML file describes another model.
+        download, and ``MismatchError`` where the YAML file describes another model, or the path is
+        not of the file that speechbrain would read.
         """
+        if path.name != WEIGHTS:
+            raise MismatchError(_not_read(path))
         missing = [name for name in FILES if not (path.parent / name).is_file()]
         if missing:
             raise MissingFileError(_not_there(path.parent, missing))
@@ -134,6 +138,13 @@ def _lay_out(repository: Path, folder: Path) -> None:
     (snapshot / HYPERPARAMETERS).symlink_to((folder / HYPERPARAMETERS).resolve())
     # It asks for code of the model's own as well, and for the hub's word that there is none.
     (snapshot / "custom.py").touch()
+
+
+def _not_read(path: Path) -> str:
+    return (
+        f"{path} would not be read: speechbrain takes {WEIGHTS} of its folder. Give the file that "
+        "name, in a folder with what belongs to it, and name it there."
+    )
 
 
 def _not_there(folder: Path, missing: list[str]) -> str:

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from pytest_torchcompat.plugin.marks import Node
+from pytest_torchcompat.policies import Policy
 
 _FAILED = pytest.StashKey["list[_Failed]"]()
+POLICY = pytest.StashKey["Policy | None"]()  # of the test or module that runs, or ran last
 _FIXTURE = pytest.StashKey["_Fixture | None"]()
 _FUNCTION = "function"
 
@@ -40,8 +42,14 @@ class _Failed:
     node: str
     fixture: _Fixture | None
 
-    def concerns(self, node: Node) -> bool:
+    @property
+    def place(self) -> _Fixture | str:
+        return self.fixture or self.node
+
+    def concerns(self, node: Node, policy: Policy | None) -> bool:
         """Whether a test may stand on what this load left: its own, its fixture's, its module's."""
+        if policy is None or self.line["policy"] != policy.value:
+            return False
         if self.fixture:
             return node.nodeid == self.node or self.fixture.serves(node)
         return _is_in(node, self.node)
@@ -67,23 +75,28 @@ def in_fixture(config: pytest.Config, fixture: pytest.FixtureDef[Any]) -> Iterat
 
 
 def keep(node: Node, line: dict[str, Any]) -> None:
-    """Remember a load that failed; one that was tried again and succeeded is none."""
+    """
+    Remember a load that failed, unless its test waits for that.
+
+    One that succeeds takes back what failed before it in the same test, fixture or module: what
+    failed was tried again, made anew or done without.
+    """
     found = node.config.stash.setdefault(_FAILED, [])
-    fixture = node.config.stash.get(_FIXTURE, None)
-    if line["outcome"] != "ok":
-        found.append(_Failed(line, node.nodeid, fixture))
+    load = _Failed(line, node.nodeid, node.config.stash.get(_FIXTURE, None))
+    if line["outcome"] == "ok":
+        found[:] = [each for each in found if each.place != load.place]
         return
-    again = [
-        each for each in found if (each.node, each.line["file"]) == (node.nodeid, line["file"])
-    ]
-    for each in again:
-        found.remove(each)
+    from pytest_torchcompat.plugin.awaited import is_awaited
+
+    if not is_awaited(node.config.rootpath):
+        found.append(load)
 
 
 def before(node: Node) -> dict[str, Any] | None:
-    """Return the line of the first failed load that a test may stand on."""
+    """Return the line of the first failed load under its policy that a test may stand on."""
     found = node.config.stash.get(_FAILED, [])
-    return next((each.line for each in found if each.concerns(node)), None)
+    policy = node.config.stash.get(POLICY, None)
+    return next((each.line for each in found if each.concerns(node, policy)), None)
 
 
 def place_of(load: Mapping[str, Any]) -> str:

@@ -44,6 +44,7 @@ def policy_of(item: pytest.Item) -> Policy | None:
 @contextlib.contextmanager
 def held_for(node: pytest.Item | pytest.Collector, policy: Policy | None) -> Iterator[None]:
     """Hold a policy for a ``with`` block; does nothing without one, without torch, or twice."""
+    node.config.stash[caught.POLICY] = policy
     if policy is None or node.config.stash.get(_HELD, False) or not _torch_imports(node.config):
         yield
         return

@@ -25,6 +25,7 @@ from pytest_torchcompat.policies import Policy
 
 SECTION = "torchcompat"
 _FILE = re.compile(r"(?<= )FILE\b")  # as the commands of remedies call what is loaded
+_VERDICTS = (AssertionError, pytest.fail.Exception)
 _SHOWN = 3  # tests of a known failure that are named
 _VERSIONS = pytest.StashKey["Mapping[str, str]"]()
 _CHECKED = pytest.StashKey["dict[str, dict[str, Any]]"]()
@@ -38,7 +39,8 @@ def told(
 
     ``pending`` are the lines since the last report: a load among them that raised the exception
     tells which globals its file names, and gets the diagnosis as well. Of an exception that nobody
-    knows, a load that failed before it and was caught may be the cause.
+    knows, a load that failed before it and was caught may be the cause; not of an assertion, which
+    is the test's own word about values.
     """
     if isinstance(error, pytest.Collector.CollectError) and error.__cause__:
         error = error.__cause__  # pytest's own holds the whole traceback as its message
@@ -51,18 +53,19 @@ def told(
         load["diagnosis"] = diagnosis
     diagnosis = diagnosis or node.config.stash.get(_CHECKED, {}).get(node.nodeid)
     line = _line(failure, diagnosis)
-    return line if diagnosis or loads else {**line, **_of_caught(node)}
+    own = diagnosis or loads or isinstance(error, _VERDICTS)
+    return line if own else {**line, "caught": _caught(node)}
 
 
-def _of_caught(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
-    """Return what is known of the first load that failed before a test did, if one did."""
+def _caught(node: pytest.Item | pytest.Collector) -> dict[str, Any] | None:
+    """Return the first load that failed before a test did, with what is known of it."""
     load = caught.before(node)
     if load is None:
-        return {}
+        return None
     raised = Error(load["exception"] or "", load["message"] or "")
     names = tuple(load["globals"])
     failure = Failure((raised,), "load", _versions(node.config), names, complete=True)
-    return {"caught": load, "diagnosis": _diagnosis(failure, load)}
+    return {**load, "diagnosis": _diagnosis(failure, load)}
 
 
 def _raised_by(pending: Iterable[dict[str, Any]], errors: Iterable[Error]) -> list[dict[str, Any]]:
@@ -78,9 +81,9 @@ def _line(failure: Failure, diagnosis: dict[str, Any] | None) -> dict[str, Any]:
     ``kind`` is failure. ``exception`` and ``message`` are what was raised last, ``chain`` is what
     led to it, each as ``Name: message``. ``stage`` is how far it got, where that is known.
     ``diagnosis`` is the known signature with its remedies, or null. ``caught`` is the line of a
-    load that had failed before with its error caught, or null; the diagnosis is then that of the
-    load. ``group`` is the same for failures that differ in paths and numbers alone. A report adds
-    ``test``, as for a load.
+    load that had failed before with its error caught, or null; it may be why, and its own
+    ``diagnosis`` says what is known of it. ``group`` is the same for failures that differ in paths
+    and numbers alone. A report adds ``test``, as for a load.
     """
     first = failure.errors[0]
     return {
@@ -140,7 +143,8 @@ def checked(node: pytest.Item | pytest.Collector, line: dict[str, Any]) -> dict[
 
 def section(line: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return what a report shows below its traceback, where the failure is known."""
-    lines = [*_caught_lines(line), *(text.lines(line["diagnosis"]) if line["diagnosis"] else ())]
+    known = (line["caught"] or line)["diagnosis"]
+    lines = [*_caught_lines(line), *(text.lines(known) if known else ())]
     return (SECTION, "\n".join(lines)) if lines else None
 
 
@@ -154,11 +158,12 @@ def _caught_lines(line: Mapping[str, Any]) -> Iterator[str]:
 
 
 def summary_lines(lines: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Tell each known failure once, with the tests that it failed; the most frequent first."""
+    """Tell what is known of failures, each once with its tests; the most frequent first."""
     found: dict[str, dict[str, None]] = {}
     for line in lines:
-        after = "after a caught error, " if line["caught"] else ""
-        found.setdefault(f"{after}{text.short(line['diagnosis'])}", {})[line["test"]] = None
+        load = line["caught"]
+        words = f"may be {text.short(load['diagnosis'])}" if load else text.short(line["diagnosis"])
+        found.setdefault(words, {})[line["test"]] = None
     for words, tests in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
         named = ", ".join(list(tests)[:_SHOWN])
         more = f" and {len(tests) - _SHOWN} more" if len(tests) > _SHOWN else ""

@@ -129,13 +129,16 @@ class Writer:
             terminalreporter.line(text)
 
     def _tell_known(self, terminalreporter: Any) -> None:
-        known = [line for line in self.lines if line["kind"] == "failure" and line["diagnosis"]]
-        if known:
-            from pytest_torchcompat.plugin.failures import summary_lines
+        failures = [line for line in self.lines if line["kind"] == "failure"]
+        known = [line for line in failures if line["diagnosis"]]
+        perhaps = [line for line in failures if line["caught"] and line["caught"]["diagnosis"]]
+        for title, lines in (("known failures", known), ("failures after a caught load", perhaps)):
+            if lines:
+                from pytest_torchcompat.plugin.failures import summary_lines
 
-            terminalreporter.section("known failures")
-            for text in summary_lines(known):
-                terminalreporter.line(text)
+                terminalreporter.section(title)
+                for text in summary_lines(lines):
+                    terminalreporter.line(text)
 
 
 def _tells(line: dict[str, Any], failure: dict[str, Any]) -> bool:

@@ -25,9 +25,15 @@ def call_sites(root: Path | None) -> tuple[str, str]:
     frames = [frame for frame in _frames() if not _is_machinery(frame)]
     if not frames:
         return ("", "")
-    own = [frame for frame in frames if _is_project(frame, root)]
+    own = list(own_frames(root))
     own = [frame for frame in own if not _is_patch(frame)] or own
     return (_place(frames[0], root), _place(own[0] if own else frames[0], root))
+
+
+def own_frames(root: Path | None) -> Iterator[types.FrameType]:
+    """Yield the project's own frames among those that led here, the innermost first."""
+    frames = (frame for frame in _frames() if not _is_machinery(frame))
+    return (frame for frame in frames if _is_project(frame, root))
 
 
 def _frames() -> Iterator[types.FrameType]:

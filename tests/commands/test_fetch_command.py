@@ -152,6 +152,22 @@ def test_replicas_are_copied_with_what_they_are_read_with_and_say_what_they_are(
     assert names >= {"wav2vec-small.pt", "model.pth", "config.json", "vocab.json"}
 
 
+def test_a_replica_that_is_there_already_stays_and_the_command_succeeds(tmp_path, capsys):
+    assert fetched("coqui/xtts-v2", "--replica", tmp_path) == 0
+    (tmp_path / "vocab.json").unlink()
+    before = (tmp_path / "model.pth").stat().st_mtime_ns
+    assert fetched("coqui/xtts-v2", "--replica", tmp_path) == 0
+    assert (tmp_path / "vocab.json").exists()
+    assert (tmp_path / "model.pth").stat().st_mtime_ns == before
+    capsys.readouterr()
+    assert fetched("coqui/xtts-v2", "--replica", tmp_path) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert first == "coqui/xtts-v2: there already, with the same bytes"
+    assert second.endswith(
+        f"a replica, which stands in for the real file, {tmp_path / 'model.pth'}"
+    )
+
+
 def test_a_replica_replaces_no_file(tmp_path, capsys):
     mine = tmp_path / "wav2vec-small.pt"
     mine.write_text("mine")

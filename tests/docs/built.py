@@ -6,20 +6,23 @@ Each link within them has to lead somewhere, and axe-core may find nothing in li
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import shutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+BROWSERS = 2  # side by side: axe-core keeps a core busy
 NOT_WRITTEN_HERE = ("genindex.html", "search.html")  # Sphinx writes them, and nothing of ours
 COLOURS = {"resultTypes": ["violations"], "runOnly": ["color-contrast"]}
 # The first of each class, with what is in it.
@@ -75,27 +78,44 @@ def samples(folder: Path) -> dict[Path, list[str]]:
 
 def violations(folder: Path) -> Iterator[str]:
     """Yield what axe-core finds in each page, and of colours, which are slow, in samples."""
+    files = sorted(pages(folder), key=lambda page: page.stat().st_size)
+    with ProcessPoolExecutor(BROWSERS) as pool:
+        found = [pool.submit(ill_built, folder, files[part::BROWSERS]) for part in range(BROWSERS)]
+        found += [pool.submit(ill_coloured, folder, scheme) for scheme in ("light", "dark")]
+        for each in found:
+            yield from each.result()
+
+
+def ill_built(folder: Path, files: list[Path]) -> list[str]:
+    """Return what is wrong with some pages, colours apart."""
+    with a_tab("light") as page:
+        found = []
+        for file in files:
+            page.goto(file.as_uri(), wait_until="domcontentloaded")
+            found += found_in(page, str(file.relative_to(folder)), "html", REST)
+        return found
+
+
+def ill_coloured(folder: Path, scheme: str) -> list[str]:
+    """Return the colours of samples that are hard to read for a reader who wants this scheme."""
+    with a_tab(scheme) as page:
+        found = []
+        for file, names in samples(folder).items():
+            page.goto(file.as_uri(), wait_until="domcontentloaded")
+            page.evaluate(MARK, names)
+            name = f"{file.relative_to(folder)} in {scheme}"
+            found += found_in(page, name, "[data-sample]", COLOURS)
+        return found
+
+
+@contextlib.contextmanager
+def a_tab(scheme: str) -> Iterator[Page]:
+    """Yield a tab of a reader who wants this colour scheme, without a network."""
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
-        page = opened(browser, "light")
-        for file in pages(folder):
-            page.goto(file.as_uri(), wait_until="domcontentloaded")
-            yield from found_in(page, str(file.relative_to(folder)), "html", REST)
-        chosen = samples(folder)
-        for scheme in ("light", "dark"):
-            page = opened(browser, scheme)
-            for file, names in chosen.items():
-                page.goto(file.as_uri(), wait_until="domcontentloaded")
-                page.evaluate(MARK, names)
-                name = f"{file.relative_to(folder)} in {scheme}"
-                yield from found_in(page, name, "[data-sample]", COLOURS)
+        context = browser.new_context(offline=True, color_scheme=scheme, reduced_motion="reduce")
+        yield context.new_page()
         browser.close()
-
-
-def opened(browser: Browser, scheme: str) -> Page:
-    """Return a tab of a reader who wants this colour scheme, without a network."""
-    context = browser.new_context(offline=True, color_scheme=scheme, reduced_motion="reduce")
-    return context.new_page()
 
 
 def found_in(page: Page, name: str, part: str, options: dict[str, object]) -> Iterator[str]:
@@ -107,6 +127,9 @@ def found_in(page: Page, name: str, part: str, options: dict[str, object]) -> It
 
 def main(folder: Path) -> int:
     """Print what is wrong; 1 where anything is."""
+    if not pages(folder):
+        print(f"{folder} has no pages; build the documents first: nox -s docs")
+        return 1
     problems = list(broken_links(folder))
     if CHROMIUM:
         problems += violations(folder)

@@ -146,6 +146,16 @@ def test_what_speechbrain_would_download_is_missing(library, path):
     )
 
 
+def test_a_file_that_speechbrain_would_not_read_is_refused(library, path):
+    mine = path.with_name("mine.ckpt")
+    with pytest.raises(MismatchError) as caught:
+        library.load(ROW, mine)
+    assert str(caught.value) == (
+        f"{mine} would not be read: speechbrain takes embedding_model.ckpt of its folder. Give the "
+        "file that name, in a folder with what belongs to it, and name it there."
+    )
+
+
 def test_weights_of_another_model_are_refused_by_file(library, path):
     torch.save({"lstm.weight": torch.ones(1)}, path)
     with pytest.raises(MismatchError) as caught:

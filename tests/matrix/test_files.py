@@ -10,6 +10,7 @@ from hub import BODY, point_client_at, serving
 
 from matrix import files
 from matrix.files import locate_all
+from matrix.keys import Keys
 from matrix.plan import Plan, PlannedCheck, Selection
 from pytest_torchcompat.checkpoints.catalogue import (
     Catalogue,
@@ -17,8 +18,11 @@ from pytest_torchcompat.checkpoints.catalogue import (
     CheckpointFile,
     Edition,
     LocalFile,
+    SideFile,
 )
 from pytest_torchcompat.checkpoints.rows import catalogue
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -65,6 +69,23 @@ def test_a_file_of_the_project_is_local(plan, tmp_path, capsys):
         }
     }
     assert capsys.readouterr().out == ""
+
+
+def test_another_file_beside_a_checkpoint_is_another_part_of_its_key(plan, tmp_path, planned_cell):
+    path, side = tmp_path / "voice.pth", tmp_path / "conf.yaml"
+    path.write_bytes(BODY)
+    row = Checkpoint(
+        *("ultralytics/mine", "ultralytics", "a test"),
+        local=LocalFile(path),
+        beside=(SideFile("conf.yaml"),),
+    )
+    known = Catalogue([row])
+    found = []
+    for content in ("a: 1", "a: 1", "b: !apply:os.abort"):
+        side.write_text(content)
+        located = locate_all(plan("auto", row.id), known)
+        found.append(Keys(ROOT, known, located).parts(planned_cell())["files"])
+    assert (found[0] == found[1], found[1] == found[2]) == (True, False)
 
 
 def test_a_file_is_located_once_and_told_before_it_is_downloaded(plan, hub, capsys):

@@ -17,7 +17,6 @@ from matrix.store import write_text
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-DOCS = "build/docs"  # where its session builds them
 NIGHTS = ("2026-11-20T01:23:00+00:00", "2026-11-21T01:23:00+00:00")
 
 
@@ -75,7 +74,6 @@ def night(tmp_path, job, number, **variables):
         shutil.copytree(cells / "runs" / each["run"], merge / "parts" / f"part-{index}")
     page = {"GITHUB_STEP_SUMMARY": str(home / "summary.md")}
     job(merge, "merge", "Merge", **known, **page)
-    write_text(merge / DOCS / "index.html", "read me")
     job(merge, "merge", "Site", **known)
     said.append(job(merge, "notices", "Notices", RUN=jobs[0]["run"], **known))
     return jobs, said
@@ -99,7 +97,6 @@ def test_a_night_goes_from_its_plan_to_its_site_and_the_next_one_goes_on_from_it
     matrix = json.loads((public / "matrix.json").read_text())
     assert (matrix["complete"], len(matrix["cells"])) == (True, 4)
     assert json.loads((public / "changes.json").read_text())["old"]["run"] == "2026-11-20T0123"
-    assert (public / "docs" / "index.html").read_text() == "read me"
     assert len(list((public / "history").glob("*.jsonl"))) == 2
     summary = (tmp_path / "night1" / "summary.md").read_text()
     assert summary.startswith("## Matrix run 2026-11-21T0123")

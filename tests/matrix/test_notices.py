@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 
@@ -11,10 +12,11 @@ from markdown_it import MarkdownIt
 from test_diff import cell, check, run
 
 from matrix import __main__ as command
+from matrix import causes as of_causes
 from matrix.causes import causes
 from matrix.diff import diff
-from matrix.notices import decisions, github
-from matrix.notices.notice import LIMIT, REMEMBERED, Marker, notices
+from matrix.notices import decisions, github, notice
+from matrix.notices.notice import LIMIT, LONGEST_TITLE, REMEMBERED, Marker, notices
 from matrix.store import write_json
 
 FINE = {"outcome": "pass", "stage": "forward"}
@@ -139,6 +141,49 @@ def test_nothing_is_closed_without_a_verdict_on_all_that_it_names(at, keep, cell
     keep(said("2.8.0", odd()), said("2.9.1", odd()))
     assert keep(*cells, **fields).startswith("Nothing to do")
     assert at.issue(1)["state"] == "open"
+
+
+def test_a_run_that_was_narrowed_or_had_other_files_closes_nothing(at, keep):
+    keep(said("2.8.0", odd()))
+    other = {"edition": "reference"}
+    for fields in ({"selection": {"policy": ["stock"]}}, other):
+        assert keep(said("2.8.0", FINE), **fields).startswith("Nothing to do")
+    assert keep(said("2.9.1", odd()), **other).startswith("edited #1")
+    marker = Marker.read(at.issue(1)["body"])
+    assert sorted(each[3] for each in marker.cells) == ["2.8", "2.9"]
+    assert marker.edition == "replica"
+    both = [said("2.8.0", FINE), said("2.9.1", FINE)]
+    assert keep(*both, **other).startswith("Nothing to do")
+    assert keep(*both).startswith("closed #1")
+
+
+def test_an_issue_that_is_opened_again_is_closed_by_runs_of_the_edition_that_did(at, keep):
+    other = {"edition": "reference"}
+    keep(said("2.8.0", odd()))
+    keep(said("2.8.0", FINE))
+    assert keep(said("2.8.0", odd()), **other).startswith("reopened #1")
+    assert keep(said("2.8.0", FINE)).startswith("Nothing to do")
+    assert keep(said("2.8.0", FINE), **other).startswith("closed #1")
+
+
+def test_the_issue_of_the_rest_is_left_alone_by_a_run_that_was_narrowed(at, keep):
+    keep(*many(21))
+    assert at.issues[20]["title"].startswith("1 more causes")
+    keep(*many(20), selection={"torch": ["2.5.0"]})
+    assert at.issues[20]["state"] == "open"
+
+
+def test_what_a_signature_knows_by_now_is_closed_with_its_name_and_not_as_gone(
+    at, keep, monkeypatch
+):
+    with monkeypatch.context() as before:
+        before.setattr(of_causes, "diagnose", lambda _: None)
+        keep(said("2.8.0", REFUSED))
+    out = keep(said("2.8.0", REFUSED))
+    why = "Run `2026-11-20T0100` fails the same way, and a signature knows this by now as `"
+    assert out.startswith(f"closed #1: {why}")
+    assert out.endswith("`: the page of the run says what helps.\n")
+    assert "does not meet it" not in out
 
 
 def test_of_a_whole_sweep_a_newer_version_answers_for_one_that_is_gone_from_it(at, keep):
@@ -326,8 +371,39 @@ def test_however_much_there_is_an_issue_takes_it(at, keep):
     keep(*cells)
     assert [len(issue["body"]) < LIMIT for issue in at.issues] == [True]
     names = frozenset((f"library{n}", f"{n}", "", "2.8", "3.12") for n in range(5000))
-    assert len(Marker("0" * 16, installing=True, cells=names).text) < LIMIT / 2
-    assert len(Marker.read(Marker("0" * 16, installing=True, cells=names).text).cells) == REMEMBERED
+    marker = Marker("0" * 16, "auto", installing=True, cells=names)
+    assert len(marker.text) < LIMIT / 2
+    assert len(Marker.read(marker.text).cells) == REMEMBERED
+    odd_names = frozenset(
+        (hashlib.sha512(b"%d" % n).hexdigest(), "", "", "", "") for n in range(2000)
+    )
+    marker = Marker("0" * 16, "auto", installing=True, cells=odd_names)
+    assert len(marker.text) < LIMIT / 2
+    assert Marker.read(marker.text).cells < odd_names
+
+
+@pytest.mark.parametrize(
+    "text", ["\x01" * 20_000, "\U000e0001" * 60_000, "`" * 60_000, "@a" * 30_000]
+)
+def test_an_issue_takes_what_grows_as_it_is_written_down(at, keep, text):
+    cells = [said(f"2.{5 + n}.0", odd(text), version=f"{n}{text[:200]}") for n in range(60)]
+    keep(*cells)
+    (issue,) = at.issues
+    assert LIMIT / 4 < len(issue["body"]) <= LIMIT
+    assert len(issue["title"]) <= LONGEST_TITLE
+    assert len(Marker.read(issue["body"]).cells) == 60
+    html = MarkdownIt().render(issue["body"])
+    assert html.count("<details>") == html.count("</details>") == 1
+
+
+def test_what_helps_takes_no_more_than_an_issue_does(at, keep, monkeypatch):
+    many = {"says": "\U000e0001" * 9000, "code": "\U000e0001" * 9000}
+    made = notice._words
+    monkeypatch.setattr(
+        notice, "_words", lambda cause, matrix: made({**cause, "remedies": [many] * 9}, matrix)
+    )
+    keep(said("2.8.0", odd("\x01" * 20_000)))
+    assert len(at.issue(1)["body"]) <= LIMIT
 
 
 @pytest.mark.parametrize("packed", ["", "AAAA", "####", "eNqL1VEoSswrTlWwAgAL9gL4", "eJwrAAAAAQ=="])

@@ -75,6 +75,12 @@ checkpoints = ["torchaudio/wav"]
 """
 
 
+NOTE = (
+    "libraries.my-app: no plugin registers the adapter 'my-app' where the sweep is planned; a cell"
+    " in which none does either is infra."
+)
+
+
 @pytest.fixture
 def written(tmp_path):
     """Write a project, and return its folder."""
@@ -85,6 +91,8 @@ def written(tmp_path):
         (folder / "pyproject.toml").write_text(text)
         (folder / "adapter.py").write_text(plugin)
         (folder / "voice.pt").write_bytes(b"a voice")
+        (folder / "sub").mkdir(exist_ok=True)
+        (folder / "sub" / "adapter.py").write_text("x = 1")
         return folder
 
     return write
@@ -174,6 +182,14 @@ M, F = "[tool.torchcompat.matrix]", "[tool.torchcompat.matrix.libraries.fairseq]
             f"{M}: plugins: {{folder}}/lost.py is not there; name a file of the project",
         ),
         (
+            matrix('plugins = ["adapter.py", "./adapter.py", "sub/adapter.py"]'),
+            f"{M}: plugins: 2 are called adapter; give each another name",
+        ),
+        (f"project = 3\n{matrix()}", "[project]: it must be a table, and is 3"),
+        (matrix(library='pairs = [["a"]]'), f"{F}: pairs: text is due, not ['a']"),
+        (matrix('plugins = ["a\\u0000.py"]'), f"{M}: plugins: text is due, not 'a\\x00.py'"),
+        (matrix(library='path = "a\\u0000"'), f"{F}: path: text is due, not 'a\\x00'"),
+        (
             matrix('plugins = ["my app"]'),
             f"{M}: plugins: a module, my_app.torchcompat, or a file that ends in .py is due, not"
             " 'my app'",
@@ -250,8 +266,17 @@ def test_what_we_know_of_a_library_is_kept_beside_what_a_project_asks(written):
 
 
 @pytest.mark.parametrize("plugin", [PLUGIN.replace("my-app", "other"), "x = 1"])
-def test_an_adapter_that_nobody_registers_is_told(written, plugin):
-    folder = written(plugin=plugin)
+def test_an_adapter_that_no_plugin_registers_here_is_a_note_of_the_plan(written, plugin):
+    assert require_adapters(read_project(written(plugin=plugin))) == (NOTE,)
+
+
+@pytest.mark.usefixtures("indexes")
+def test_a_plan_has_the_note_of_an_adapter_that_only_a_cell_may_have(written, capsys):
+    assert NOTE in planned(capsys, written(plugin="x = 1"))["notes"]
+
+
+def test_an_adapter_that_nobody_could_register_is_told(written):
+    folder = written(SWEPT.replace('plugins = ["adapter.py"]', ""))
     with pytest.raises(ProjectError) as caught:
         require_adapters(read_project(folder))
     said = str(caught.value)
@@ -264,8 +289,16 @@ def test_an_adapter_that_nobody_registers_is_told(written, plugin):
 
 
 def test_an_adapter_that_only_a_cell_can_import_is_left_to_it(written):
-    require_adapters(read_project(written(plugin="import what_a_cell_installs")))
-    require_adapters(read_project(written(SWEPT.replace("adapter.py", "my_app.torchcompat"))))
+    assert not require_adapters(read_project(written(plugin="import what_a_cell_installs")))
+    text = SWEPT.replace("adapter.py", "my_app.torchcompat")
+    assert not require_adapters(read_project(written(text)))
+
+
+def test_a_plugin_that_is_asked_gets_none_of_the_environments_secrets(written, monkeypatch):
+    monkeypatch.setenv("GITHUB_TOKEN", "secret")
+    asks = 'class MyApp:\n    name = os.environ.get("GITHUB_TOKEN", "my-app")'
+    plugin = f"import os\n{asks}\ndef pytest_torchcompat_libraries(): return [MyApp()]"
+    assert require_adapters(read_project(written(plugin=plugin))) == ()
 
 
 def test_nothing_of_a_project_is_imported_where_it_is_planned(written, tmp_path, monkeypatch):
@@ -443,6 +476,15 @@ def test_a_folder_that_can_not_be_built_says_why_and_is_not_tried_again(tmp_path
     assert (wheels.code(folder_cell), built.count) == ("", 1)
 
 
+def test_a_fault_of_the_machine_is_not_remembered(tmp_path, folder_cell):
+    built = Built({"my_app.py": ""}, returncode=1, output="error: Connection reset by peer")
+    wheels = wheels_of(tmp_path, built)
+    assert wheels.required(folder_cell).outcome == "infra"
+    built.returncode = 0
+    assert "my-app @ file:" in wheels.required(folder_cell).requirements[1]
+    assert built.count == 2
+
+
 def test_another_cell_is_as_it_was(tmp_path, planned_cell):
     cell = planned_cell()
     assert wheels_of(tmp_path, Built({})).required(cell) is cell
@@ -466,6 +508,11 @@ def parts(tmp_path, written, folder_cell):
     return found
 
 
+def keys_of(project):
+    known = (Path(command.PROJECT), project.catalogue)
+    return Keys(*known, libraries=project.libraries, own=lambda _: "")
+
+
 FILES = {"my_app.py": "x = 1", "my_app-0.3.dist-info/METADATA": "a"}
 
 
@@ -484,6 +531,52 @@ def test_a_cell_runs_anew_where_the_project_is_another(parts, text, plugin, file
     before, after = parts(SWEPT, PLUGIN, FILES), parts(text, plugin, files)
     assert {name for name in before if before[name] != after[name]} == differing
     assert {"project's code", "code", "files", "lock"} <= set(before)
+
+
+def test_a_cell_runs_anew_where_another_adapter_opens_its_checkpoints(
+    tmp_path, written, folder_cell
+):
+    staged = Staged(read_project(written()), tmp_path / "plugins")
+    mine, other = (dataclasses.replace(folder_cell, adapter=name) for name in ("mine", "other"))
+    assert staged.code(mine, None) != staged.code(other, None)
+
+
+def test_a_plugin_may_be_of_another_encoding(tmp_path, folder_cell, written):
+    folder = written()
+    (folder / "adapter.py").write_bytes(b"# -*- coding: latin-1 -*-\nx = '\xe9'")
+    assert Staged(read_project(folder), tmp_path / "plugins").code(folder_cell, None)
+
+
+@pytest.mark.parametrize(
+    ("library", "line"),
+    [
+        ("my-app", "helper @ {url}"),
+        ("my-app", "helper[x] @ {url}#sha256=0"),
+        ("ultralytics", "ultralytics @ {url}"),  # Of no folder: named as a companion.
+    ],
+)
+def test_a_cell_runs_anew_where_another_wheel_of_a_file_has_other_code(
+    tmp_path, planned_cell, written, library, line
+):
+    wheel = tmp_path / "the wheel.whl"
+    project = read_project(written(f"{SWEPT}\n[tool.torchcompat.matrix.libraries.ultralytics]"))
+    lock = ("torch==2.5.1", line.format(url=wheel.as_uri()))
+    cell = dataclasses.replace(planned_cell(library=library), lock=lock)
+    keys = keys_of(project)
+    found = []
+    for content in (b"a", b"a", b"bc"):
+        wheel.write_bytes(content)
+        found.append(keys.parts(cell)["lock"])
+    assert (found[0] == found[1], found[1] == found[2]) == (True, False)
+
+
+def test_what_a_folder_holds_that_is_no_library_of_the_sweep_is_never_taken_for_the_same(
+    tmp_path, folder_cell, written
+):
+    project = read_project(written())
+    cell = dataclasses.replace(folder_cell, lock=(f"helper @ {tmp_path.as_uri()}",))
+    keys = keys_of(project)
+    assert keys.parts(cell)["lock"] != keys.parts(cell)["lock"]
 
 
 # Its cells
@@ -571,7 +664,7 @@ def swept(written, indexes, monkeypatch, tmp_path):
     # A stub's process knows no option of ours.
     folder = written(text.replace('trust = ["voice.pt"]', ""))
     (folder / "adapter.py").write_text("def pytest_torchcompat_libraries(): return []")
-    monkeypatch.setattr(command, "require_adapters", lambda _: None)
+    monkeypatch.setattr(command, "require_adapters", lambda _: ())
 
     def sweep(*words):
         code = command.main(

@@ -100,6 +100,19 @@ def test_a_release_that_let_the_resolver_choose_another_is_not_missed(resolver, 
     assert {"demo==2.0", "wanted==2.0"} <= set(resolver().lock(cell).lock)
 
 
+def test_what_lies_in_a_file_is_resolved_anew_each_time(resolver, cell, index):
+    wheel = index.wheel("beside", "1.0")
+    wanting = dataclasses.replace(
+        cell, requirements=(*cell.requirements, f"beside @ {wheel.as_uri()}")
+    )
+    assert "unrelated==1.0" not in resolver().lock(wanting).lock
+    page = index.folder / "beside" / "index.html"
+    listed = page.read_text()
+    index.wheel("beside", "1.0", requires=("unrelated",))
+    page.write_text(listed)  # The index says the same: what is new is in the file.
+    assert "unrelated==1.0" in resolver().lock(wanting).lock
+
+
 def test_a_release_after_the_runs_date_is_not_taken_and_its_page_not_trusted(resolver, cell, index):
     index.wheel("deep", "2.0", data_upload_time="2026-01-01T00:00:00Z")
     assert resolver().lock(cell).lock == LOCK

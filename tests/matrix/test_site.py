@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import pytest
@@ -9,16 +10,21 @@ from test_published import NAMES, contents, made  # noqa: F401 - a fixture
 
 from matrix import __main__ as command
 from matrix import history, site
+from matrix.plan import Selection
 from matrix.published import publish
-from matrix.store import RunFolder, write_text
+from matrix.store import RunFolder, write_json, write_text
+
+PART = Selection(torch=("2.5.1",))
 
 
 @pytest.fixture
 def night(made):  # noqa: F811
     """Publish a run of two cells, as a night does."""
 
-    def publish_it(name, *said):
+    def publish_it(name, *said, **fields):
         plan, folder = made(name, said=said or ("pass", "pass"))
+        plan = dataclasses.replace(plan, **fields)
+        write_json(folder.plan, plan.to_dict())
         history.write(folder.path.parent, publish(plan, folder))
         return folder
 
@@ -129,6 +135,49 @@ def test_of_runs_before_the_last_two_complete_ones_only_what_is_told_is_kept(tmp
     assert contents(whole[2]) == kept[2]
     complete = {NAMES[0], NAMES[2], "2026-11-23T0100"}
     assert {line.run for line in history.read(tmp_path / "runs").lines} == complete
+
+
+def test_runs_of_a_part_take_nothing_from_those_of_all(tmp_path, night, make):
+    whole = [night(NAMES[0], edition="auto"), night(NAMES[1], edition="auto")]
+    kept = [contents(each) for each in whole]
+    parts = [night(f"2026-11-2{day}T0100", selection=PART) for day in (2, 3, 4)]
+    other = night("2026-11-25T0100", edition="reference")
+    left = f"{other.path.name} is of another selection or edition, and left out"
+    assert make("--thin") == f"{tmp_path / 'out'}: {NAMES[1]}; {left}\n"
+    assert [contents(each) for each in whole] == kept
+    assert published(tmp_path)["matrix.json"] == kept[1]["matrix.json"]
+    assert [each.matrix.exists() for each in (*parts, other)] == [False, True, True, True]
+
+
+def test_a_part_is_the_site_where_it_is_all_there_is_and_where_all_is_swept_no_more(
+    tmp_path, night, make, monkeypatch
+):
+    monkeypatch.setattr(site, "RECENT", 5)
+    first = night(NAMES[0], selection=PART)
+    assert make() == f"{tmp_path / 'out'}: {first.path.name}\n"
+    whole = night(NAMES[1])
+    for hour in range(site.RECENT):
+        assert make("--thin").startswith(f"{tmp_path / 'out'}: {whole.path.name}")
+        last = night(f"2026-11-22T{hour:02}00", selection=PART)
+    assert make("--thin") == f"{tmp_path / 'out'}: {last.path.name}\n"
+
+
+def test_of_runs_that_are_not_complete_the_newest_two_stay_whole(night, make):
+    whole = night(NAMES[0])
+    stopped = [night(f"2026-11-21T{hour:02}00", "pass", None) for hour in range(4)]
+    stopped[1].changes.unlink()  # stopped before its end
+    make("--thin")
+    assert [each.matrix.exists() for each in (whole, *stopped)] == [True, False, False, True, True]
+
+
+def test_a_run_whose_plan_cannot_be_read_is_left_as_it_is(night, make):
+    odd = night(NAMES[0])
+    odd.plan.write_text("[]")
+    kept = contents(odd)
+    for day in (1, 2, 3):
+        night(f"2026-11-2{day}T0100")
+    make("--thin")
+    assert contents(odd) == kept
 
 
 def test_a_run_that_cannot_be_read_is_none_of_the_two(night, make):

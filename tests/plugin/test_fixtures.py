@@ -7,6 +7,7 @@ import json
 import pytest
 
 pytest.importorskip("torch")
+pytestmark = pytest.mark.usefixtures("in_forks")
 
 REPLICA = ("-p", "no:cacheprovider", "--torchcompat-edition=replica")
 

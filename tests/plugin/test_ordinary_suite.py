@@ -7,6 +7,7 @@ import json
 import pytest
 
 pytest.importorskip("torch")
+pytestmark = pytest.mark.usefixtures("in_forks")
 
 APP = """
 from torch import load

@@ -9,6 +9,7 @@ import pytest
 from hub import serving
 
 torch = pytest.importorskip("torch")
+pytestmark = pytest.mark.usefixtures("in_forks")
 
 import argparse  # noqa: E402 - after the skip
 

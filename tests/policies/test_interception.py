@@ -20,7 +20,12 @@ torch = pytest.importorskip("torch")
 from torch import load as captured_before_any_policy  # noqa: E402 - after the skip
 from torch import serialization  # noqa: E402 - as above
 
-from pytest_torchcompat.policies import FORCE, FORCE_NOT, Policy  # noqa: E402 - as above
+from pytest_torchcompat.policies import (  # noqa: E402 - as above
+    FORCE,
+    FORCE_NOT,
+    Policy,
+    call_sites,
+)
 from pytest_torchcompat.policies.interception import applied  # noqa: E402
 from pytest_torchcompat.policies.refusals import BrokenFileError, PolicyRefusedError  # noqa: E402 - as above
 from pytest_torchcompat.policies.rules import Rules  # noqa: E402 - as above
@@ -340,6 +345,18 @@ def test_a_patch_of_the_project_is_the_site_and_not_who_led_there(plain, loads, 
     line = inspect.currentframe().f_lineno - 1
     assert loads[0].site == f"test_interception.py:{within}"
     assert loads[0].caller == f"test_interception.py:{line}"
+
+
+def test_eight_patches_one_over_the_other_are_looked_through_and_no_more(monkeypatch):
+    def patch():
+        return call_sites._is_patch(inspect.currentframe())
+
+    found, load = [], patch
+    for _ in range(10):
+        monkeypatch.setattr(torch, "load", load)
+        found.append(patch())
+        load = functools.wraps(load)(lambda: None)
+    assert found == [True] * 8 + [False] * 2
 
 
 def test_the_environment_switches_reach_child_processes_and_are_put_back(monkeypatch, loads):

@@ -191,8 +191,9 @@ voice/synthesizer.py:8   assets/voice.pth
     refused: voice.settings.Settings      passes under allowlisted
 4 sites: 2 pass strict, 2 refused. None of them was loaded with weights_only=False.
 = known failures =
-2 x after a caught error, wo-fairseq-dictionary:
 1 x wo-global-2.7: The file names voice.settings.Settings,
+= failures after a caught load =
+2 x may be wo-fairseq-dictionary:
 """,
     "textless_like": """
 = torch.load under allowlisted =
@@ -220,8 +221,8 @@ yolo-like/tracker (local) under strict: refused at load: torch refuses detect.tr
 detect/tracker.py:18 -> detect/__init__.py:6   assets/tracker.pt
     refused: detect.tracker.Tracker      passes under allowlisted
 4 sites: 1 pass strict, 3 refused. None of them was loaded with weights_only=False.
-= known failures =
-1 x after a caught error, wo-yolo: The file is a whole pickled model of ultralytics
+= failures after a caught load =
+1 x may be wo-yolo: The file is a whole pickled model of ultralytics
 """,
 }
 

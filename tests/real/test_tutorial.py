@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 
+import yaml
 from guide import ROOT, run
 from uv import find_uv_bin
 
 PYTHON = "3.12"
+PREPARES = ("uv venv", "uv pip install")  # what the tutorial itself has done when its tests are run
 
 
 def said_by_uv(*words):
@@ -33,3 +35,23 @@ def test_the_tutorial_ends_in_green(wheel, tmp_path):
         "UV_FIND_LINKS": str(wheel.parent),  # where the package's name leads to
     }
     run(ROOT / "docs" / "tutorial.md", tmp_path, environment)
+    for command in commands_of_the_workflow(tmp_path / "speech"):
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=tmp_path / "speech",
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}"
+
+
+def commands_of_the_workflow(project):
+    """Return what the workflow runs on a project all of which is committed."""
+    workflow = yaml.safe_load((project / ".github" / "workflows" / "tests.yml").read_text())
+    commands = [step["run"] for step in workflow["jobs"]["tests"]["steps"] if "run" in step]
+    left = [command for command in commands if not command.startswith(PREPARES)]
+    assert len(left) == len(commands) - len(PREPARES) > 0
+    return left

@@ -14,9 +14,7 @@ import big_files
 import pytest
 from scan_corpus import legacy, make_zip, short_text, torch_zip
 
-from pytest_torchcompat.errors import UnknownNameError
 from pytest_torchcompat.scan import Limits, Verdict, scan_file
-from pytest_torchcompat.scan.limits import described, limits_of
 
 # In a process of its own: what it read and held is its own. Memory counts from the start of the
 # scan, since a bare Python takes more or less by its version.
@@ -152,10 +150,3 @@ def test_opcodes_are_counted_over_all_pickles_of_a_file():
 )
 def test_lengths_and_keys_that_cannot_be_are_refused(data):
     assert scan_file(io.BytesIO(torch_zip(data))).reason in ("truncated", "too-large")
-
-
-def test_the_limits_are_described_and_an_unknown_one_is_said():
-    assert "marks (levels of nesting in its pickle: 200,000)" in described()
-    assert limits_of({"marks": 5}) == Limits(marks=5)
-    with pytest.raises(UnknownNameError, match=r"'mark' is not a known limit\. .* mean 'marks'"):
-        limits_of({"mark": 5})

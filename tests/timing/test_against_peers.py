@@ -64,8 +64,8 @@ def test_of_work_that_is_done_later_pytest_benchmark_tells_the_launch_and_we_tel
 ):
     pytest.importorskip("pytest_benchmark")
     pytester.makepyfile(QUEUED.format(seconds=0.05))
-    tests = Path(__file__).parents[1]
-    words = ("-o", f"pythonpath={tests}", "-p", "no:torchcompat", "--benchmark-json=it.json")
+    pytester.makeini(f"[pytest]\npythonpath = {Path(__file__).parents[1]}")
+    words = ("-p", "no:torchcompat", "--benchmark-json=it.json")
     pytester.runpytest_subprocess(*words).assert_outcomes(passed=1)
     (theirs,) = json.loads((pytester.path / "it.json").read_text("utf-8"))["benchmarks"]
     device = Queue()

@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from reference import ROOT
-from reference.markdown import blocks, code, codes, first_sentence, table, text
+from reference.markdown import blocks, code, codes, table, text
 
 PACKAGES = {"pytest_torchcompat": "the plugin and `torchcompat`", "matrix": "`python -m matrix`"}
 READS = ("get", "getenv")
@@ -22,12 +22,38 @@ NOT_HERE = (
 )  # run in environments of their own, and import what is there alone
 
 
+_HANDED_ON = "Handed on to the process that imports a project's plugins."
+_SWITCH = "torch's own switch: set as the policy has it, while it acts."
+FOR = {
+    "CUDA_DEVICE_ORDER": "Which GPU a number in CUDA_VISIBLE_DEVICES means, as CUDA reads it.",
+    "CUDA_VISIBLE_DEVICES": "The GPUs that are used: the sweep lends no other to its cells.",
+    "GITHUB_API_URL": "Where ``notices`` finds GitHub.",
+    "GITHUB_REPOSITORY": "The repository whose issues ``notices`` keeps, without --repository.",
+    "GITHUB_STEP_SUMMARY": "The file to which a run in a workflow adds its summary.",
+    "GITHUB_TOKEN": "The token with which ``notices`` writes issues.",
+    "HF_HUB_OFFLINE": "Set, nothing is downloaded: what the cache holds is used.",
+    "LANG": _HANDED_ON,
+    "LC_ALL": _HANDED_ON,
+    "LC_CTYPE": _HANDED_ON,
+    "LD_LIBRARY_PATH": _HANDED_ON,
+    "PATH": "Where commands are looked for; a cell's own environment comes first in it.",
+    "PIP_INDEX_URL": "The package index, where uv has none set.",
+    "PYENV_ROOT": "Where pyenv keeps its Pythons, which cells may run on; ``~/.pyenv`` if not set.",
+    "TMPDIR": _HANDED_ON,
+    "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": _SWITCH,
+    "TORCH_FORCE_WEIGHTS_ONLY_LOAD": _SWITCH,
+    "UV_DEFAULT_INDEX": "The package index.",
+    "UV_INDEX_URL": "The package index, where UV_DEFAULT_INDEX is not set.",
+    "XDG_CACHE_HOME": "The folder of caches, ``~/.cache`` if not set.",
+    "XDG_RUNTIME_DIR": "Where the locks on devices lie.",
+}
+
+
 class Read(NamedTuple):
-    """A place where a variable is read, and what for."""
+    """A package that reads a variable."""
 
     name: str
     package: str
-    what_for: str
 
 
 def read() -> str:
@@ -40,8 +66,7 @@ def read() -> str:
 
 def _line(name: str, found: list[Read]) -> tuple[str, str, str]:
     packages = dict.fromkeys(PACKAGES[each.package] for each in found)
-    sentences = dict.fromkeys(each.what_for for each in found)
-    return code(name), ", ".join(packages), text(" ".join(sentences))
+    return code(name), ", ".join(packages), text(FOR.get(name, ""))
 
 
 def of_cells() -> str:
@@ -57,7 +82,7 @@ def of_cells() -> str:
 
 
 def reads() -> Iterator[Read]:
-    """Yield each variable with the function that reads it."""
+    """Yield each variable with the package of a function that reads it."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             source = path.read_text("utf-8")
@@ -72,17 +97,12 @@ def _of_module(tree: ast.Module, path: Path, package: str) -> Iterator[Read]:
         module = importlib.import_module(_dotted(path))
         for function, keys in asking:
             for name in dict.fromkeys(n for key in keys for n in _names(key, function, module)):
-                yield Read(name, package, _sentence(function))
+                yield Read(name, package)
 
 
 def _dotted(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-def _sentence(function: ast.FunctionDef) -> str:
-    made = type("_", (), {"__doc__": ast.get_docstring(function)})
-    return first_sentence(made)
 
 
 def _asked(function: ast.FunctionDef) -> Iterator[ast.expr]:
