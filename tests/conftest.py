@@ -11,3 +11,8 @@ pytest_plugins = ["pytester"]
 def _no_addopts(monkeypatch):
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # what tests start is no worker
+
+
+def pytest_make_parametrize_id(val, argname):
+    """Name a case of bytes by its place: an archive's hold the time, which no two workers share."""
+    return argname if isinstance(val, bytes) else None

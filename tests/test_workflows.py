@@ -360,3 +360,15 @@ def test_the_figures_of_a_night_are_kept_and_shown_where_a_suite_broke_off_too(n
     assert keep["uses"].startswith("actions/upload-artifact@")
     assert keep["with"]["include-hidden-files"] is True  # .matrix/
     assert {step["if"] for step in (show, keep)} == {"${{ !cancelled() }}"}
+
+
+def test_what_has_to_pass_before_a_change_lands_is_what_plain_nox_runs_and_the_real_libraries():
+    tree = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
+    (chosen,) = (
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "nox.options.sessions"
+    )
+    default = {each.value for each in ast.walk(chosen) if isinstance(each, ast.Constant)}
+    called = sessions_called((ROOT / ".ci" / "run").read_text(encoding="utf-8"))
+    assert set(called) == default | {"smoke"}
