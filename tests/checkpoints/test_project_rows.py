@@ -226,5 +226,6 @@ def test_a_file_that_is_no_toml_is_told(tmp_path, broken):
 def test_the_row_that_the_readme_shows_is_one(project):
     readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
     text = re.search(r"```toml\n(.*?)```", readme, flags=re.DOTALL)[1]
-    (row,) = project_rows(project(text.replace('"..."', f'"{SHA256}"')))
+    named = text.replace("# sha256 = its 64 hex digits, in quotes", f'sha256 = "{SHA256}"')
+    (row,) = project_rows(project(named))
     assert (row.id, row.sha256, row.globals) == ("my/voice", SHA256, ("argparse.Namespace",))
