@@ -15,6 +15,7 @@ PYTHON = "3.12"  # the newest for which torch 2.5 has wheels as well
 SWEEPING = ("test_nightly.py", "test_shims.py", "test_sweep.py")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items):
     """Keep together on a worker what shares environments or the sweep's folder."""
     for item in items:
