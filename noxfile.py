@@ -274,9 +274,8 @@ def smoke(session: nox.Session) -> None:
     """Run the tests that need real libraries and their environments."""
     needs_python(session)
     session.install(*groups("tests"), ".")
-    # Two groups: what sweeps, and what makes environments of its own.
-    spread = ("-n", "2", "--dist", "loadgroup")
-    session.run("python", "-m", "pytest", "tests/real", *spread, *session.posargs)
+    # One of the two sweeps, the other makes environments of its own: tests/real/conftest.py.
+    session.run("python", "-m", "pytest", "tests/real", "-n", "2", *session.posargs)
 
 
 def of_installed(words: list[str]) -> tuple[str, str, list[str]]:

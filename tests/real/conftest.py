@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from uv import find_uv_bin
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parents[2]
 PYTHON = "3.12"  # the newest for which torch 2.5 has wheels as well
@@ -15,13 +16,16 @@ PYTHON = "3.12"  # the newest for which torch 2.5 has wheels as well
 SWEEPING = ("test_nightly.py", "test_shims.py", "test_sweep.py")
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
-def pytest_collection_modifyitems(items):
-    """Keep together on a worker what shares environments or the sweep's folder."""
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            group = "sweeps" if item.path.name in SWEEPING else "environments"
-            item.add_marker(pytest.mark.xdist_group(group))
+class TwoGroups(LoadScopeScheduling):
+    """Keeps together on a worker what shares environments or the sweep's folder."""
+
+    def _split_scope(self, nodeid):
+        name = Path(nodeid.partition("::")[0]).name
+        return "sweeps" if name in SWEEPING else "environments"
+
+
+def pytest_xdist_make_scheduler(config, log):
+    return TwoGroups(config, log)
 
 
 @pytest.fixture(scope="session")
