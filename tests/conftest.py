@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 pytest_plugins = ["pytester"]
+
+with contextlib.suppress(ImportError):  # not all that is tested draws its cases
+    from hypothesis import HealthCheck, settings
+
+    # How long a case takes is the machine's affair, and no verdict on the code.
+    settings.register_profile(
+        "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
