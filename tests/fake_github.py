@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
-import threading
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
+
+from localhost import listening
 
 REPOSITORY = "someone/something"
 TOKEN = "a-token-of-a-test"
@@ -103,12 +104,5 @@ def serving():
     """Run it on a free port of localhost."""
     github = FakeGitHub()
     handler = type("Handler", (_Handler,), {"github": github})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        github.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield github
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(handler) as github.url:
+        yield github

@@ -15,6 +15,8 @@ import re
 import threading
 from dataclasses import dataclass, field, replace
 
+from localhost import listening
+
 from pytest_torchcompat.checkpoints import hub as hub_module
 from pytest_torchcompat.checkpoints import web
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint, HubFile, UrlFile
@@ -229,16 +231,11 @@ def serving():
     """Run a hub on a free port of localhost."""
     hub = Hub()
     handler = type("Handler", (_Handler,), {"hub": hub})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        hub.endpoint = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with listening(handler) as hub.endpoint:
         try:
             yield hub
         finally:
             hub.gate.set()
-            server.shutdown()
-            thread.join()
 
 
 def without_commit(row: Checkpoint) -> Checkpoint:

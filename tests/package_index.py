@@ -8,12 +8,13 @@ import csv
 import functools
 import hashlib
 import io
-import threading
 import zipfile
 from dataclasses import dataclass
 from email.parser import HeaderParser
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
+
+from localhost import listening
 
 
 class _Pages(SimpleHTTPRequestHandler):
@@ -110,14 +111,8 @@ def serving(folder):
     """Serve a folder as an index."""
     (folder / "files").mkdir(parents=True)
     handler = functools.partial(_Pages, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield Index(folder, f"http://127.0.0.1:{server.server_address[1]}/")
-        finally:
-            server.shutdown()
-            thread.join()
+    with listening(handler) as url:
+        yield Index(folder, f"{url}/")
 
 
 def _renamed(text, name, version, requires):

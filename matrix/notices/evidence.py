@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from packaging.version import Version
-
 from matrix import axes
 from matrix.history import identity_of
 from matrix.tallies import SILENT
@@ -70,11 +68,6 @@ class Evidence:
 
 def _says(cell: Mapping[str, Any], *, installing: bool) -> bool:
     if cell["outcome"] == Outcome.UNAVAILABLE.value:
-        return installing and not is_nightly(cell)
+        return installing and not axes.is_nightly(cell["torch"])
     checks = [check["outcome"] for check in cell["checks"] if not check["experiment"]]
     return cell["outcome"] not in SILENT and not any(each in SILENT for each in checks)
-
-
-def is_nightly(cell: Mapping[str, Any]) -> bool:
-    """Whether a cell is of a night's torch, of which the next night may have a build again."""
-    return cell["torch"] == axes.NIGHTLY or Version(cell["torch"]).is_devrelease

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from matrix import commands
+from matrix import axes, commands
 from matrix.causes import cases, line_of
 from matrix.diff import Kind
 from matrix.history import identity_of
 from matrix.markdown import block, code, plain, unlinked
-from matrix.notices.evidence import Identity, is_nightly
+from matrix.notices.evidence import Identity
 from matrix.upstream import in_public
 from pytest_torchcompat.diagnosis.grouping import group_of
 from pytest_torchcompat.display import escaped
@@ -174,7 +174,7 @@ def _says(cause: Mapping[str, Any], cells: Iterable[Mapping[str, Any]]) -> bool:
     """Whether it is about a combination: no fault of the machine, no night without a build."""
     outcomes = set(cause["outcomes"]) - {Outcome.INFRA.value}
     return bool(outcomes - {Outcome.UNAVAILABLE.value}) or (
-        bool(outcomes) and not all(map(is_nightly, cells))
+        bool(outcomes) and not all(axes.is_nightly(cell["torch"]) for cell in cells)
     )
 
 

@@ -287,7 +287,7 @@ _PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(_PIECES, max_size=30).map("".join) | st.text(max_size=60))
 def test_no_text_makes_an_audit_raise(text):
     report = audit_source(f"torch load\n{text}")
@@ -298,7 +298,7 @@ def test_no_text_makes_an_audit_raise(text):
         assert all(finding.place.line >= 1 for finding in each.findings)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(_PIECES, max_size=30).map("".join))
 def test_a_file_is_either_parsed_or_told_to_be_unreadable(text):
     text = f"import torch\n{text}\ntorch.load(f)\n"
@@ -311,7 +311,7 @@ def test_a_file_is_either_parsed_or_told_to_be_unreadable(text):
         assert not unread
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(_PIECES, max_size=30).map("".join))
 def test_a_file_that_is_not_parsed_has_nothing_to_find(text):
     text = f"import torch\n{text}"
@@ -326,7 +326,7 @@ def test_a_file_that_is_not_parsed_has_nothing_to_find(text):
     assert reader._is_about_loading(text) or not (sites or found)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=80))
 def test_no_bytes_make_an_audit_raise(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("bytes")

@@ -307,7 +307,7 @@ def named(tree, path=()):
 
 
 @given(TREES, st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_tree_of_tensors_is_carried_whole(tmp_path_factory, tree, zipped):
     folder = tmp_path_factory.mktemp("tree")
     value = {"top": built(tree)}

@@ -246,7 +246,7 @@ one_need = st.fixed_dictionaries({"disk": some_bytes, "memory": some_bytes})
 some_actors = st.lists(st.lists(one_need, min_size=1, max_size=3), min_size=1, max_size=6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(actors=some_actors, data=st.data())
 def test_all_get_in_and_only_who_is_alone_with_too_little_takes_what_is_promised(actors, data):
     story = Story(disk=8, memory=8)
@@ -265,7 +265,7 @@ def test_all_get_in_and_only_who_is_alone_with_too_little_takes_what_is_promised
     assert story.rooms.events.empty()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(needs=st.lists(st.integers(1, 8), min_size=1, max_size=8))
 def test_what_cells_take_of_memory_together_is_never_more_than_there_is(needs):
     taken, most, lock = [0], [0], threading.Lock()

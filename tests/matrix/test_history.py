@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from matrix import history
@@ -388,7 +388,6 @@ def said(root):
 
 
 @given(_NIGHTS, st.randoms(use_true_random=False))
-@settings(deadline=None)
 def test_histories_are_united_by_copying_in_any_order_and_however_often(nights, mixed):
     with tempfile.TemporaryDirectory() as name:
         here, there, both = (Path(name) / part for part in ("here", "there", "both"))
@@ -405,7 +404,6 @@ def test_histories_are_united_by_copying_in_any_order_and_however_often(nights, 
 
 
 @given(_NIGHTS)
-@settings(deadline=None)
 def test_the_figures_of_a_trend_agree_with_each_other(nights):
     with tempfile.TemporaryDirectory() as name:
         for number, each in enumerate(nights):

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from stub_site import STUB, ThisEnvironment
 
@@ -95,7 +95,6 @@ def into(root, name, *parts):
     return folder
 
 
-@settings(deadline=None)
 @given(parts=PARTS, data=st.data())
 def test_in_any_order_and_grouping_and_however_often_the_files_are_the_same(parts, data):
     with tempfile.TemporaryDirectory() as name:
@@ -112,7 +111,6 @@ def test_in_any_order_and_grouping_and_however_often_the_files_are_the_same(part
         assert [files(folder) for folder in found] == before
 
 
-@settings(deadline=None)
 @given(parts=PARTS)
 def test_each_cell_is_one_parts_whole_and_the_best_there_is(parts):
     def rank(end):

@@ -6,7 +6,7 @@ import itertools
 from dataclasses import replace
 from unittest import mock
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
@@ -240,14 +240,12 @@ def told(cell):
     return (cell.python, cell.torch, cell.library, cell.version, checks)
 
 
-@settings(deadline=None)
 @given(libraries(), worlds())
 def test_the_plan_is_what_the_rules_leave_of_all_combinations(rows, world):
     plan = planned(rows, world)
     assert {cell.id: told(cell) for cell in plan.cells} == modelled(rows, world)
 
 
-@settings(deadline=None)
 @given(libraries(), worlds())
 def test_no_cell_is_twice_in_a_plan_and_no_column(rows, world):
     plan = planned(rows, world)
@@ -255,7 +253,6 @@ def test_no_cell_is_twice_in_a_plan_and_no_column(rows, world):
         assert len(set(found)) == len(found)
 
 
-@settings(deadline=None)
 @given(libraries(), worlds())
 def test_the_boundary_comes_before_the_newest_and_that_before_all_others(rows, world):
     plan = planned(rows, world)
@@ -270,7 +267,6 @@ def test_the_boundary_comes_before_the_newest_and_that_before_all_others(rows, w
     assert list(plan.torch) == sorted(plan.torch, key=number)
 
 
-@settings(deadline=None)
 @given(libraries(), worlds())
 def test_what_goes_with_torch_is_asked_for_in_a_version_that_was_built_for_it(rows, world):
     for cell in planned(rows, world).cells:
@@ -287,7 +283,6 @@ def test_what_goes_with_torch_is_asked_for_in_a_version_that_was_built_for_it(ro
         assert "torchcodec" not in asked or number(cell.torch) >= (2, 9)
 
 
-@settings(deadline=None)
 @given(libraries(), worlds(), st.data())
 def test_a_selection_is_a_filter_of_the_whole_plan(rows, world, data):
     whole = planned(rows, world)

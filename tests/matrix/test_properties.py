@@ -105,7 +105,6 @@ def text(plan, found):
     return json.dumps(document(plan, found, {}), sort_keys=False)
 
 
-@settings(deadline=None)
 @given(runs(), st.randoms())
 def test_a_merge_does_not_depend_on_the_order_of_what_is_found(run, chance):
     plan, found = run
@@ -120,7 +119,6 @@ def _shuffled(files, chance):
     return CellFiles(files.cell, files.result, files.environment, tuple(told), files.tries)
 
 
-@settings(deadline=None)
 @given(runs())
 def test_a_merge_of_the_same_files_twice_is_the_same(run):
     plan, found = run
@@ -130,7 +128,6 @@ def test_a_merge_of_the_same_files_twice_is_the_same(run):
     assert text(plan, [*found, *found]) == once
 
 
-@settings(deadline=None)
 @given(runs(), st.data())
 def test_a_cell_without_files_is_not_run_and_the_run_not_complete(run, data):
     plan, found = run
@@ -149,7 +146,6 @@ def test_a_cell_without_files_is_not_run_and_the_run_not_complete(run, data):
         assert {check["outcome"] for check in cell["checks"]} == {"not-run"}
 
 
-@settings(deadline=None)
 @given(runs())
 def test_every_planned_check_is_in_the_merge_once_with_its_own_verdict(run):
     plan, found = run
@@ -166,7 +162,6 @@ def test_every_planned_check_is_in_the_merge_once_with_its_own_verdict(run):
             assert drifted or check["outcome"] == outcome.value
 
 
-@settings(deadline=None)
 @given(runs())
 def test_every_failure_has_one_cause(run):
     matrix = document(*run, {})
@@ -182,7 +177,7 @@ def test_every_failure_has_one_cause(run):
     assert {cell for cell, _, _ in stopped} <= named
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(run=runs())
 def test_what_is_merged_from_files_is_what_is_merged_from_memory(tmp_path_factory, run):
     plan, found = run

@@ -6,7 +6,7 @@ import itertools
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from matrix.page.sentences import sentences
@@ -405,7 +405,6 @@ def open_alone(told):
     return bool(outcomes & OPEN) and not any(map(fails, told))
 
 
-@settings(deadline=None)
 @given(matrices())
 def test_every_sentence_is_true_of_every_check_that_it_is_about(matrix):
     cells = written(matrix)
@@ -444,7 +443,6 @@ def assert_true(verdict, found):
         assert {outcome for outcome, _ in everything} & OPEN
 
 
-@settings(deadline=None)
 @given(matrices())
 def test_every_check_is_spoken_of_once(matrix):
     cells = written(matrix)
@@ -465,7 +463,6 @@ def test_every_check_is_spoken_of_once(matrix):
     assert sorted(spoken) == sorted(planned)
 
 
-@settings(deadline=None)
 @given(matrices())
 def test_the_words_say_what_is_known(matrix):
     cells = written(matrix)

@@ -21,7 +21,6 @@ from pytest_torchcompat.scan.opcodes import SIMPLE
 EXAMPLES = {"nightly": 100_000}
 SETTINGS = settings(
     max_examples=EXAMPLES.get(os.environ.get("HYPOTHESIS_PROFILE", ""), 2_000),
-    deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
 )
