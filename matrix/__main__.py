@@ -14,9 +14,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from packaging.version import Version
-
 from matrix import (
+    axes,
     bisect,
     commands,
     executors,
@@ -34,9 +33,11 @@ from matrix.engine import Engine, Places
 from matrix.environments import UvEnvironments
 from matrix.holding import hold
 from matrix.outside import world
-from matrix.plan import Heading, Plan, Selection, make_plan, selected_policies
+from matrix.plan import Heading, Plan, Selection
+from matrix.planning.planner import make_plan, selected_policies
 from matrix.processes import Processes
-from matrix.project import Project, is_same, read_project, require_same
+from matrix.project import Project, is_same, require_same
+from matrix.project_table import read_project
 from matrix.published import publish
 from matrix.questions import folder_of
 from matrix.releases import IndexReleases, endpoint
@@ -360,7 +361,7 @@ def _is_red(matrix: dict[str, Any]) -> bool:
 def _is_no_build_of_a_night(cell: Mapping[str, Any]) -> bool:
     # It says nothing about a library, and the next night may have one.
     unavailable = cell["outcome"] == Outcome.UNAVAILABLE.value
-    return unavailable and Version(cell["torch"]).is_devrelease
+    return unavailable and axes.is_nightly(cell["torch"])
 
 
 def render_run(options: argparse.Namespace) -> int:

@@ -8,11 +8,15 @@ its behaviour changes; the newest is asked of the index.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+import fnmatch
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from pytest_torchcompat.checkpoints.catalogue import Checkpoint
 from pytest_torchcompat.errors import unknown_name
+from pytest_torchcompat.policies import Policy
 
+POLICIES = tuple(policy.value for policy in Policy)
 TORCH_FLOOR = "2.5"
 
 # Where the default of weights_only changed: 2.5 is the last that unpickles, 2.6 the first that
@@ -115,6 +119,16 @@ class Library:
     def opened_by(self) -> str:
         """The name of the adapter that opens its checkpoints."""
         return self.adapter or self.name
+
+    def opens(self, row: Checkpoint) -> bool:
+        """Whether its cells open a checkpoint."""
+        if self.checkpoints:
+            return any(fnmatch.fnmatchcase(row.id, each) for each in self.checkpoints)
+        return row.library == self.opened_by
+
+    def opened(self, rows: Iterable[Checkpoint]) -> Iterator[Checkpoint]:
+        """Return the checkpoints that its cells open."""
+        return filter(self.opens, rows)
 
 
 SAME_PYTHON = (

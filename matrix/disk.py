@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from packaging.version import Version
-
 from matrix import axes, gpus
 from matrix.budget import Budget, Machine
 from matrix.interpreters import find
@@ -37,15 +35,11 @@ def needed_gb(builds: Iterable[Build], here: Iterable[Build] = (), *, cpu: bool 
     pairs = set(builds) - cached
     if cpu:
         return len(pairs) * axes.GB_PER_CPU_TORCH
-    nightlies = sum(_is_nightly(torch) for torch, _ in pairs)
-    torches = {torch for torch, _ in pairs if not _is_nightly(torch)} - {t for t, _ in cached}
+    nightlies = sum(axes.is_nightly(torch) for torch, _ in pairs)
+    torches = {torch for torch, _ in pairs if not axes.is_nightly(torch)} - {t for t, _ in cached}
     further = len(pairs) - nightlies - len(torches)
     gpu = len(torches) * axes.GB_PER_TORCH + further * axes.GB_PER_FURTHER_PYTHON
     return nightlies * axes.GB_PER_CPU_TORCH + gpu
-
-
-def _is_nightly(torch: str) -> bool:
-    return Version(torch).is_devrelease
 
 
 def builds_of(cells: Iterable[PlannedCell]) -> set[Build]:
@@ -63,7 +57,7 @@ def _is_cached(torch: str, python: str, work: Path) -> bool:
     if interpreter is None:
         return False
     command = uv("pip", "install", "--dry-run", "--no-deps", "-p", str(interpreter))
-    if _is_nightly(torch):
+    if axes.is_nightly(torch):
         nightlies = axes.NIGHTLY_INDEX.format(backend=axes.NIGHTLY_BACKEND)
         command += ["--index", nightlies, "--index-strategy", "unsafe-best-match"]
     command += ["--target", str(work / "dry-run"), f"torch=={torch}"]

@@ -26,7 +26,7 @@ from packaging.requirements import Requirement
 from matrix import axes
 from matrix.files import Files
 from matrix.interpreters import find
-from matrix.plan import PlannedCell, opened
+from matrix.plan import PlannedCell
 from matrix.processes import Processes
 from matrix.resolution import FROM_FILE, is_own
 from pytest_torchcompat.checkpoints.catalogue import Catalogue, Checkpoint
@@ -74,7 +74,7 @@ class Keys:
 
         One that is not known is left out, and a key without its lock is none.
         """
-        rows = tuple(opened(axes.library(cell.library, self.libraries), self.catalogue))
+        rows = tuple(axes.library(cell.library, self.libraries).opened(self.catalogue))
         found = {
             "lock": self._lock(cell),
             "Python": python(cell.python),

@@ -12,6 +12,7 @@ from dataclasses import replace
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from matrix import axes
 from matrix.releases import IndexUnreachableError, Release, Releases
 
 # Of those that follow torch, the ones that are built every night as well. torchaudio is for as long
@@ -68,7 +69,7 @@ def with_pairs(index: Releases, build: Release, notes: Iterable[str] = ()) -> Re
 
 def unpaired(torch: str, requirements: Iterable[str]) -> Iterator[str]:
     """Yield a note on each that a cell requires beside a nightly, and of which it pins no build."""
-    for name in BOUND if Version(torch).is_devrelease else ():
+    for name in BOUND if axes.is_nightly(torch) else ():
         if any(each.startswith(f"{name}>=") for each in requirements):
             yield NO_PAIR.format(project=name, torch=torch)
 

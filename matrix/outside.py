@@ -12,7 +12,8 @@ import requests
 
 from matrix import axes
 from matrix.interpreters import find
-from matrix.plan import Selection, World
+from matrix.plan import Selection
+from matrix.planning.world import World
 from matrix.processes import Processes
 from matrix.project import Project
 from matrix.releases import PROBE_TIMEOUT, IndexReleases, IndexUnreachableError, Releases, endpoint

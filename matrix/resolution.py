@@ -22,7 +22,6 @@ from urllib.parse import urlsplit
 
 import tomllib
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from matrix import axes
 from matrix.interpreters import find
@@ -60,7 +59,7 @@ class Settings:
 
 def from_torch_index(cell: PlannedCell, settings: Settings) -> bool:
     """Whether torch comes from PyTorch's own index, whose pages have no part in a lock's."""
-    return bool(settings.backend) or Version(cell.torch).is_devrelease
+    return bool(settings.backend) or axes.is_nightly(cell.torch)
 
 
 def arguments(cell: PlannedCell, settings: Settings) -> list[str]:
@@ -69,7 +68,7 @@ def arguments(cell: PlannedCell, settings: Settings) -> list[str]:
     if from_torch_index(cell, settings):
         for name in TORCH_INDEX_PACKAGES:
             words += ["--exclude-newer-package", f"{name}=false"]
-    if Version(cell.torch).is_devrelease:
+    if axes.is_nightly(cell.torch):
         # PyTorch's index has old copies of other packages; the best match over both counts.
         nightlies = axes.NIGHTLY_INDEX.format(backend=axes.NIGHTLY_BACKEND)
         words += ["--index", nightlies, "--index-strategy", "unsafe-best-match"]

@@ -24,7 +24,8 @@ MATRIX_FLOORS = (
     "axes budget byte_code claims commands gpus guard interpreters intact markdown nightly pages "
     "processes releases retries store tallies thinning upstream verdicts versions",
     "causes checkpoints lean project retirement stacks",
-    "adapters claims_data holding plan stacks_data wheels whole",
+    "adapters claims_data holding plan planning project_table project_values stacks_data wheels "
+    "whole",
     "cell_files disk files outside resolution shards",
     "environments keys sources staging",
     "runner compare replicas speed",

@@ -14,7 +14,10 @@ from packaging.version import InvalidVersion, Version
 from matrix import axes, nightly
 from matrix.bisect import companions
 from matrix.bisect.question import TORCH, Question
-from matrix.plan import UNPICKLED, Heading, Plan, PlannedCell, Selection, World, make_plan, opened
+from matrix.plan import Heading, Plan, PlannedCell, Selection
+from matrix.planning.cells import UNPICKLED
+from matrix.planning.planner import make_plan
+from matrix.planning.world import World
 from matrix.releases import IndexUnreachableError
 from pytest_torchcompat.checkpoints.catalogue import Catalogue
 from pytest_torchcompat.errors import TorchcompatError, unknown_name
@@ -129,7 +132,7 @@ class Candidates:
 
 def deciding(question: Question, catalogue: Catalogue) -> list[str]:
     """Return the checkpoints that decide; raises where a glob or the policy leaves none."""
-    rows = list(opened(question.row, catalogue))
+    rows = list(question.row.opened(catalogue))
     names = [row.id for row in rows if row.pickled or question.policy in UNPICKLED]
     for glob in question.checkpoint:
         if not fnmatch.filter(names, glob):

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from matrix import axes
+from matrix.axes import POLICIES
 from matrix.plan import Selection
-from matrix.project import POLICIES
 from pytest_torchcompat.errors import TorchcompatError, unknown_name
 from pytest_torchcompat.policies import Policy
 

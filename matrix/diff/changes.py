@@ -183,7 +183,7 @@ class Naming:
 @cache
 def torch_of(version: str) -> str:
     """Return the column of a torch that stays the same over nights: its minor, or ``nightly``."""
-    return axes.NIGHTLY if Version(version).is_devrelease else minor(version)
+    return axes.NIGHTLY if axes.is_nightly(version) else minor(version)
 
 
 def pairs(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[Subject, Pair]:
@@ -295,7 +295,7 @@ def _is_incomparable(old: Side, new: Side) -> bool:
 def _is_nightly(old: Side, new: Side) -> bool:
     # A night without a build, for this platform or of what goes with it, is nobody's fault.
     gone = new if new.outcome == UNAVAILABLE else old
-    return Version(gone.cell["torch"]).is_devrelease
+    return axes.is_nightly(gone.cell["torch"])
 
 
 def _difference(old: Side, new: Side) -> Kind | None:

@@ -13,7 +13,9 @@ from typing import Any
 
 from matrix.__main__ import CHECKS, PROJECT
 from matrix.engine import Engine, Places
-from matrix.plan import Plan, PlannedCell, Selection, World, make_plan
+from matrix.plan import Plan, PlannedCell, Selection
+from matrix.planning.planner import make_plan
+from matrix.planning.world import World
 from matrix.published import publish
 from matrix.resolution import Resolver, Settings
 from matrix.runner import to_run

@@ -17,7 +17,8 @@ from matrix import diff
 from matrix.causes import marked
 from matrix.compare import document, merge
 from matrix.lean import read_lean
-from matrix.plan import Plan, Selection, make_plan
+from matrix.plan import Plan, Selection
+from matrix.planning.planner import make_plan
 from matrix.store import RunFolder, read_json, write_json
 from pytest_torchcompat.checkpoints.rows import catalogue
 from tests.bench import synthetic

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from matrix import axes
-from matrix.axes import Swept
+from matrix.axes import POLICIES, Swept
 from matrix.cell_files import CellFiles
-from matrix.plan import POLICIES, Heading, Plan, PlannedCell, PlannedCheck, Selection, World, opened
+from matrix.plan import Heading, Plan, PlannedCell, PlannedCheck, Selection
+from matrix.planning.world import World
 from matrix.releases import Release
 from matrix.store import RunFolder, write_json
 from pytest_torchcompat.checkpoints.rows import catalogue
@@ -74,7 +75,7 @@ def plan(count: int, name: str) -> Plan:
 
 def _cells(count: int) -> Iterator[PlannedCell]:
     rows = catalogue()
-    by_library = {row.name: [each.id for each in opened(row, rows)] for row in ROWS}
+    by_library = {row.name: [each.id for each in row.opened(rows)] for row in ROWS}
     for number in range(count):
         rest, torch = divmod(number, len(TORCHES))
         version, which = divmod(rest, len(ROWS))

@@ -4,7 +4,6 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from matrix import axes
-from matrix.plan import opened
 from pytest_torchcompat import pairing
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import UnknownNameError
@@ -74,7 +73,7 @@ def test_every_library_of_the_axes_has_an_adapter_and_checkpoints():
     rows = catalogue()
     for row in axes.LIBRARIES:
         assert Libraries().get(row.opened_by)
-        assert list(opened(row, rows))
+        assert list(row.opened(rows))
 
 
 def test_every_choice_has_its_reason():

@@ -8,7 +8,9 @@ from matrix import axes
 from matrix.bisect import companions
 from matrix.bisect.candidates import Candidates, deciding
 from matrix.bisect.question import Question, check
-from matrix.plan import Heading, Selection, World, make_plan
+from matrix.plan import Heading, Selection
+from matrix.planning.planner import make_plan
+from matrix.planning.world import World
 from matrix.releases import IndexUnreachableError
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import TorchcompatError, UnknownNameError

@@ -14,7 +14,7 @@ import matrix.bisect
 from matrix import axes, disk, engine
 from matrix.bisect import command, prober
 from matrix.engine import Engine, Places
-from matrix.plan import World
+from matrix.planning.world import World
 from matrix.store import write_json
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import TorchcompatError

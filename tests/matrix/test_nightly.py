@@ -14,7 +14,9 @@ from packaging.tags import platform_tags
 from matrix import axes, outside
 from matrix.__main__ import _is_red
 from matrix.environments import Environment, UvEnvironments
-from matrix.plan import Heading, Selection, World, make_plan
+from matrix.plan import Heading, Selection
+from matrix.planning.planner import make_plan
+from matrix.planning.world import World
 from matrix.processes import Processes
 from matrix.releases import IndexReleases, IndexUnreachableError
 from matrix.resolution import Settings

@@ -10,17 +10,12 @@ from packaging.specifiers import SpecifierSet
 
 from matrix import axes
 from matrix.axes import Companion, Library, Swept
-from matrix.plan import (
-    Heading,
-    Plan,
-    Selection,
-    World,
-    choose_python,
-    make_plan,
-    newest_patches,
-    requirements,
-    run_order,
-)
+from matrix.plan import Heading, Plan, Selection
+from matrix.planning.cells import requirements
+from matrix.planning.planner import make_plan
+from matrix.planning.pythons import choose_python
+from matrix.planning.torches import newest_patches, run_order
+from matrix.planning.world import World
 from matrix.releases import IndexUnreachableError, Release
 from pytest_torchcompat.checkpoints.catalogue import Catalogue, Checkpoint, Use
 from pytest_torchcompat.checkpoints.rows import catalogue

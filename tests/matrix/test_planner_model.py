@@ -12,7 +12,9 @@ from packaging.requirements import Requirement
 
 from matrix import axes
 from matrix.axes import NEWEST, Companion, Library, Swept
-from matrix.plan import Heading, Selection, World, make_plan
+from matrix.plan import Heading, Selection
+from matrix.planning.planner import make_plan
+from matrix.planning.world import World
 from matrix.releases import Release
 from pytest_torchcompat.checkpoints.catalogue import Catalogue, Checkpoint, Use
 

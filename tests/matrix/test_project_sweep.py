@@ -19,7 +19,8 @@ from matrix.axes import Library
 from matrix.environments import Environment
 from matrix.keys import Keys
 from matrix.processes import Processes
-from matrix.project import ProjectError, catalogue_of, is_same, read_project, require_same
+from matrix.project import ProjectError, catalogue_of, is_same, require_same
+from matrix.project_table import read_project
 from matrix.runner import Sweep
 from matrix.staging import Staged
 from matrix.store import RunFolder

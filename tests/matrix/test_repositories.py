@@ -11,7 +11,9 @@ from packaging.version import Version
 
 from matrix import axes, outside
 from matrix.axes import Library, Swept
-from matrix.plan import Heading, Selection, World, make_plan
+from matrix.plan import Heading, Selection
+from matrix.planning.planner import make_plan
+from matrix.planning.world import World
 from pytest_torchcompat.checkpoints.catalogue import Catalogue, Checkpoint
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -12,7 +12,8 @@ import pytest
 from matrix.__main__ import PROJECT, WORK
 from matrix.environments import UvEnvironments
 from matrix.outside import world
-from matrix.plan import Heading, Selection, make_plan
+from matrix.plan import Heading, Selection
+from matrix.planning.planner import make_plan
 from matrix.processes import Processes
 from matrix.releases import IndexReleases, endpoint
 from matrix.resolution import Settings

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest_torchcompat
-from matrix import project as matrix_project
+from matrix import project_table
 from pytest_torchcompat import errors as own_errors
 from pytest_torchcompat.checkpoints import catalogue, project
 from pytest_torchcompat.libraries import Libraries
@@ -122,8 +122,8 @@ def row_keys() -> str:
 
 def sweep_keys() -> str:
     """Return the keys by which a project asks for a sweep of its own."""
-    own = (f"libraries.{name}" for name in matrix_project._LIBRARY_KEYS)  # noqa: SLF001
-    return _keys(matrix_project, [*matrix_project._KEYS, *own])  # noqa: SLF001
+    own = (f"libraries.{name}" for name in project_table._LIBRARY_KEYS)  # noqa: SLF001
+    return _keys(project_table, [*project_table._KEYS, *own])  # noqa: SLF001
 
 
 def _keys(module: ModuleType, keys: Iterable[str]) -> str:
