@@ -6,11 +6,12 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import sys
 from typing import Any
 
-from matrix.notices.decisions import decisions
+from matrix.notices.decisions import Decision, decisions
 from matrix.notices.evidence import Evidence
-from matrix.notices.github import API, GitHub
+from matrix.notices.github import API, GitHub, RefusedError
 from matrix.notices.notice import notices
 from matrix.published.comparison import WHY_NOT
 from matrix.questions import folder_of
@@ -35,17 +36,27 @@ def add_parser(subparsers: Any) -> None:
 
 
 def keep(options: argparse.Namespace) -> int:
-    """Open, edit and close issues, and say so line by line."""
+    """Open, edit and close issues, and say so line by line; 2 says that not all was done."""
     at = _github(options)
     evidence, found = _read(RunFolder(options.run))
-    done = 0
     # Decided before the first is done: a run that can't be read changes nothing.
-    for decision in list(decisions(found, at.issues(), evidence)):
-        print(decision if options.dry_run else decision.done(at), flush=True)
-        done += 1
-    if not done:
+    decided = list(decisions(found, at.issues(), evidence))
+    refused = sum(not _is_done(decision, at, dry=options.dry_run) for decision in decided)
+    if not decided:
         print("Nothing to do: each issue says what the run says.")
-    return 0
+    return 2 if refused else 0
+
+
+def _is_done(decision: Decision, at: GitHub, *, dry: bool) -> bool:
+    """Do it and say so; false where GitHub does not take it, which ends none of the others."""
+    try:
+        print(decision if dry else decision.done(at), flush=True)
+    except RefusedError as error:
+        what = str(decision).removeprefix("would ")
+        after = "the others go on, and the next run tries this one again"
+        print(f"error: could not {what}: {error}; {after}", file=sys.stderr)
+        return False
+    return True
 
 
 def _github(options: argparse.Namespace) -> GitHub:

@@ -29,6 +29,10 @@ class GitHubError(TorchcompatError):
     """GitHub did not do what it was asked for."""
 
 
+class RefusedError(GitHubError):
+    """GitHub does not take what it was sent; it may take something else."""
+
+
 @dataclass(frozen=True)
 class Issue:
     """An issue of ours."""
@@ -114,6 +118,8 @@ class GitHub:
         except requests.RequestException as error:
             message = f"{self.api} can't be reached ({type(error).__name__}); {LATER}"
             raise GitHubError(message) from error
+        if method != "GET" and _is_about_what_was_sent(answer.status_code):
+            raise RefusedError(_fault(answer))
         raise GitHubError(_why(answer, self.repository))
 
 
@@ -124,6 +130,14 @@ def _issue(data: Mapping[str, Any]) -> Issue | None:
         return None
     dismissed = data.get("state_reason") == NOT_PLANNED
     return Issue(data["number"], data["state"] == "open", dismissed, data["body"], marker)
+
+
+def _is_about_what_was_sent(status: int) -> bool:
+    return FORBIDDEN < status < BROKEN and status not in (NOT_FOUND, GONE, TOO_OFTEN)
+
+
+def _fault(answer: requests.Response) -> str:
+    return f"GitHub answered {answer.status_code}{_said(answer)}"
 
 
 def _why(answer: requests.Response, repository: str) -> str:
@@ -138,8 +152,7 @@ def _why(answer: requests.Response, repository: str) -> str:
         return f"GITHUB_TOKEN may not write issues of {repository}{said}; it needs issues: write"
     if status in (NOT_FOUND, GONE) or status < FORBIDDEN:
         return f"{repository} has no issues that this token can see{said}; look at its settings"
-    fault = f"GitHub answered {status}{said}"
-    return f"{fault}; {LATER}" if status >= BROKEN else f"{fault}; nothing more was done"
+    return f"{_fault(answer)}; {LATER if status >= BROKEN else 'nothing more was done'}"
 
 
 def _said(answer: requests.Response) -> str:

@@ -299,9 +299,8 @@ def test_a_dry_run_writes_nothing_and_needs_no_token(at, keep, monkeypatch):
             f"{REPOSITORY} has no issues that this token can see; look at its settings",
         ),
         ((502, {}, None), "GitHub answered 502; nothing that is done is done twice: run it again"),
-        ((422, {}, {"message": "odd\x1b[31m"}), "GitHub answered 422 (odd\\x1b[31m); nothing more"),
     ],
-    ids=["limit", "too often", "forbidden", "not found", "moved", "broken", "refused"],
+    ids=["limit", "too often", "forbidden", "not found", "moved", "broken"],
 )
 def test_a_refusal_is_one_sentence_and_a_second_run_repeats_nothing(at, keep, answer, words):
     cells = [said("2.8.0", odd()), said("2.9.1", odd("another"))]
@@ -310,6 +309,25 @@ def test_a_refusal_is_one_sentence_and_a_second_run_repeats_nothing(at, keep, an
     assert len(at.issues) == 1
     assert keep(*cells).startswith("opened #2")
     assert len({issue["title"] for issue in at.issues}) == len(at.issues) == 2
+
+
+@pytest.mark.parametrize("status", [413, 422])
+def test_a_notice_that_github_does_not_take_is_told_and_the_others_go_on(at, keep, status):
+    cells = [said("2.8.0", odd()), said("2.9.1", odd("another")), said("2.10.0", odd("a third"))]
+    at.refusals = [None, (status, {}, {"message": "odd\x1b[31m"})]
+    title = "coqui-tts: forward: OddError: another"
+    assert keep(*cells, code=2) == (
+        f"error: could not open: {title}: GitHub answered {status} (odd\\x1b[31m); "
+        "the others go on, and the next run tries this one again\n"
+    )
+    assert len(at.issues) == 2
+    assert title not in [issue["title"] for issue in at.issues]
+    assert keep(*cells) == f"opened #3: {title}\n"
+
+
+def test_a_list_that_github_refuses_is_one_sentence(at, keep):
+    at.always = (422, {}, {"message": "odd"})
+    assert keep(code=2) == "error: GitHub answered 422 (odd); nothing more was done\n"
 
 
 def test_what_is_no_list_and_what_does_not_answer_are_one_sentence(
