@@ -29,11 +29,10 @@ def told(timer: Measuring) -> Iterator[None]:
     """Let an error of the calls in a block say more; it stays what it is."""
     try:
         yield
-    except ClockError:
-        raise
-    except Exception as error:
-        words = [*_place(timer), *([_HINT] if _GRADIENTS.search(_said(error)) else [])]
-        _add(error, "; ".join(words))
+    except BaseException as error:
+        if isinstance(error, Exception) and not isinstance(error, ClockError):
+            words = [*_place(timer), *([_HINT] if _GRADIENTS.search(_said(error)) else [])]
+            _add(error, "; ".join(words))
         timer.let_go()  # a report keeps the error, and the error what its frames hold
         raise
 

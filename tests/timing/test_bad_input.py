@@ -19,7 +19,7 @@ from pytest_torchcompat.isolation import Returned  # noqa: E402
 from pytest_torchcompat.libraries.plain import PlainTorch  # noqa: E402
 from pytest_torchcompat.outcome import Outcome, Stage  # noqa: E402
 from pytest_torchcompat.policies import Policy  # noqa: E402
-from pytest_torchcompat.timing import Effort, measure  # noqa: E402
+from pytest_torchcompat.timing import ClockError, Effort, measure  # noqa: E402
 from pytest_torchcompat.timing import memory as held  # noqa: E402
 from pytest_torchcompat.timing.device import Events  # noqa: E402
 from pytest_torchcompat.timing.faults import told  # noqa: E402
@@ -303,7 +303,15 @@ def test_an_output_that_can_not_be_looked_at_fails_nothing():
 
 
 @pytest.mark.parametrize("kind", ["wall clock", "events"])
-@pytest.mark.parametrize("error", [ZeroDivisionError("odd"), RuntimeError("CUDA error: assert")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        ZeroDivisionError("odd"),
+        RuntimeError("CUDA error: assert"),
+        ClockError("went backwards"),
+        KeyboardInterrupt(),
+    ],
+)
 def test_an_error_between_two_calls_leaves_nothing_of_the_last_output(kind, error):
     def call():
         return torch.ones(8)
