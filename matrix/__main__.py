@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import shutil
 import signal
 import sys
@@ -17,6 +16,7 @@ from typing import Any
 from matrix import (
     axes,
     bisect,
+    clearing,
     commands,
     executors,
     history,
@@ -27,6 +27,7 @@ from matrix import (
     site,
 )
 from matrix.adapters import require_adapters
+from matrix.arguments import minutes, positive
 from matrix.budget import default_jobs
 from matrix.compare import RED
 from matrix.engine import Engine, Places
@@ -107,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("--json", action="store_true", help="Print the plan as JSON")
     plan.add_argument("--explain", action="store_true", help="Say why each cell would run")
     plan.add_argument("--save", type=folder_of, metavar="FILE", help="Keep it for run --plan")
-    plan.add_argument("--shards", type=_positive, metavar="N", help="Print at most N parts as jobs")
+    plan.add_argument("--shards", type=positive, metavar="N", help="Print at most N parts as jobs")
     plan.add_argument(
         "--by", choices=shards.WAYS, default=shards.TORCH, help="What parts keep whole"
     )
@@ -126,11 +127,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--fresh", action="store_true", help="Carry nothing over from earlier runs")
     run.add_argument(
-        "--repeat", type=_positive, default=1, metavar="N", help="Run each cell N times, all fresh"
+        "--repeat", type=positive, default=1, metavar="N", help="Run each cell N times, all fresh"
     )
     run.add_argument(
         "--speed-minutes",
-        type=_minutes,
+        type=minutes,
         default=SPEED_MINUTES,
         metavar="N",
         help="Minutes for running again, in turn with its baseline, what seems slower or faster;"
@@ -153,6 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     site.add_parser(commands)
     notices.add_parser(commands)
     _add_runs(bisect.add_parser(commands, _places))
+    _add_runs(clearing.add_parser(commands, _places))
     replicas = commands.add_parser("replicas", help="Save the shipped replicas anew")
     replicas.add_argument("ids", nargs="*", metavar="ID", help="Only of these rows")
     replicas.set_defaults(command=save_replicas)
@@ -181,7 +183,7 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_running(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--jobs", type=_positive, metavar="N", help="Cells at a time")
+    parser.add_argument("--jobs", type=positive, metavar="N", help="Cells at a time")
     _add_runs(parser)
 
 
@@ -193,24 +195,6 @@ def _add_runs(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="Another project: its [tool.torchcompat.matrix], its runs",
     )
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        message = f"{text!r} is no count; give 1 or more"
-        raise argparse.ArgumentTypeError(message)
-    return int(text)
-
-
-def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = -1
-    if not 0 <= minutes < math.inf:
-        message = f"{text!r} is no number of minutes; give 0 or more"
-        raise argparse.ArgumentTypeError(message)
-    return minutes
 
 
 def _selection(options: argparse.Namespace) -> Selection:

@@ -21,8 +21,13 @@ WHOLE = 2  # complete runs of a kind that stay as they are, and as many that are
 Kind = tuple[str, str]
 
 
-def thin(root: Path) -> None:
-    """Delete of the runs before the last two of their kind all but their plans and changes."""
+def thin(root: Path) -> int:
+    """
+    Delete of the runs before the last two of their kind all but their plans and changes.
+
+    Returns of how many there was something to delete.
+    """
+    small = 0
     seen: Counter[tuple[Kind, bool]] = Counter()
     for run in runs(root):
         kind = kind_of(run)
@@ -31,9 +36,10 @@ def thin(root: Path) -> None:
         complete = _is_complete(run)
         # Before two complete ones nobody asks for what was not, either.
         if WHOLE in (seen[kind, True], seen[kind, complete]):
-            _thin(run)
+            small += _thin(run)
         else:
             seen[kind, complete] += 1
+    return small
 
 
 def kind_of(run: RunFolder) -> Kind | None:
@@ -47,10 +53,11 @@ def kind_of(run: RunFolder) -> Kind | None:
     return (json.dumps(selection, sort_keys=True) if narrowed else "", edition)
 
 
-def _thin(run: RunFolder) -> None:
-    for path in list(run.path.iterdir()):
-        if path not in (run.plan, run.changes):
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
+def _thin(run: RunFolder) -> bool:
+    gone = [path for path in run.path.iterdir() if path not in (run.plan, run.changes)]
+    for path in gone:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return bool(gone)
 
 
 def _is_complete(run: RunFolder) -> bool:

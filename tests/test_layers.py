@@ -21,8 +21,9 @@ PLUGIN_FLOORS = (
     "commands plugin",
 )
 MATRIX_FLOORS = (
-    "axes budget byte_code claims commands gpus guard interpreters intact markdown nightly pages "
-    "processes releases retries store tallies thinning upstream verdicts versions",
+    "arguments axes budget byte_code claims commands gpus guard inherited interpreters intact "
+    "markdown nightly pages processes releases retries store tallies thinning upstream verdicts "
+    "versions",
     "causes checkpoints lean project retirement stacks",
     "adapters claims_data holding plan planning project_table project_values stacks_data wheels "
     "whole",
@@ -32,7 +33,7 @@ MATRIX_FLOORS = (
     "assembly carry cluster diff executors history jobs progress recommend",
     "engine merging page questions",
     "published",
-    "bisect notices site sweeping",
+    "bisect clearing notices site sweeping",
     "__main__",
 )
 

@@ -22,7 +22,7 @@ from typing import Any
 
 from rich.console import Console
 
-from matrix.__main__ import _positive as positive
+from matrix.arguments import positive
 from matrix.budget import default_jobs
 from matrix.store import read_json, write_json, write_text
 from pytest_torchcompat.timing.host import host

@@ -11,11 +11,12 @@ import pytest
 from sweep_program import NoIndex, ThisEnvironment
 
 import matrix.bisect
-from matrix import axes, disk, engine
+from matrix import axes, clearing, disk, engine
 from matrix.bisect import command, prober
 from matrix.engine import Engine, Places
 from matrix.planning.world import World
-from matrix.store import write_json
+from matrix.runner import only_one
+from matrix.store import in_order, write_json
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import TorchcompatError
 from pytest_torchcompat.outcome import Outcome, Stage
@@ -314,3 +315,63 @@ def test_a_second_bisect_is_answered_by_the_first_and_fresh_runs_again(bisect, r
     assert "4 of 4 were asked, 4 of them by earlier runs" in capsys.readouterr().out
     assert bisect(*words, "--fresh") == 0
     assert len(real_engine) == 8
+
+
+@pytest.fixture
+def clear(places):
+    """Run the command that makes old runs and probes small."""
+
+    def run():
+        parser = argparse.ArgumentParser()
+        added = clearing.add_parser(parser.add_subparsers(), lambda *_: places)
+        added.set_defaults(runs=places.runs[0], project=None)
+        options = parser.parse_args(["thin"])
+        return options.command(options)
+
+    return run
+
+
+def kept_of(probe):
+    return sorted(
+        path.parent.name.rpartition("ultralytics")[2] for path in probe.glob("*/*/cell.json")
+    )
+
+
+def test_of_old_probes_what_newer_ones_have_is_deleted_and_no_bisect_misses_it(
+    bisect, real_engine, places, clear, capsys
+):
+    assert bisect(*WORDS, "--from", "8.2.6") == 0
+    assert bisect(*WORDS, "--from", "8.2.7") == 0
+    first, second = sorted(places.probes.iterdir(), key=lambda path: in_order(path.name))
+    capsys.readouterr()
+    assert clear() == 0
+    assert capsys.readouterr().out == "0 old runs made small; 3 results of old probes deleted\n"
+    assert (kept_of(first), kept_of(second)) == (["8.2.6"], ["8.2.7", "8.2.8", "8.2.9"])
+    assert bisect(*WORDS, "--from", "8.2.6") == 0
+    assert len(real_engine) == 4
+
+
+def test_a_probe_of_fewer_checks_or_of_another_edition_takes_nothing_from_an_older_one(
+    bisect, real_engine, places, clear, capsys
+):
+    assert bisect(*WORDS, "--from", "8.2.6") == 0
+    assert bisect(*WORDS, "--from", "8.2.6", "--fresh") == 0
+    newer = max(places.probes.iterdir(), key=lambda path: in_order(path.name))
+    plan = json.loads((newer / "plan.json").read_text())
+    write_json(newer / "plan.json", {**plan, "edition": "reference"})
+    assert clear() == 0
+    write_json(newer / "plan.json", plan)
+    for records in newer.glob("*/*/checks.jsonl"):
+        records.unlink()
+    assert clear() == 0
+    assert capsys.readouterr().out.count("; 0 results of old probes deleted\n") == 2
+    assert len(real_engine) == 8
+
+
+def test_nothing_is_deleted_beside_a_sweep_or_a_bisect(bisect, real_engine, places, clear):
+    for _ in range(2):
+        assert bisect(*WORDS, "--from", "8.2.6") == 0
+    with only_one(places.work), pytest.raises(TorchcompatError, match="another sweep is using"):
+        clear()
+    assert [len(kept_of(probe)) for probe in places.probes.iterdir()] == [4, 4]
+    assert len(real_engine) == 4

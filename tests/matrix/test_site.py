@@ -13,6 +13,7 @@ from matrix import history, site
 from matrix.plan import Selection
 from matrix.published import publish
 from matrix.store import RunFolder, write_json, write_text
+from matrix.thinning import thin
 
 PART = Selection(torch=("2.5.1",))
 
@@ -186,3 +187,9 @@ def test_a_run_that_cannot_be_read_is_none_of_the_two(night, make):
     kept = [contents(each) for each in found]
     make("--thin")
     assert [contents(each) for each in found] == kept
+
+
+def test_how_many_runs_were_made_small_is_told_once(night, tmp_path):
+    for day in (1, 2, 3, 4):
+        night(f"2026-11-2{day}T0100")
+    assert [thin(tmp_path / "runs") for _ in range(2)] == [2, 0]

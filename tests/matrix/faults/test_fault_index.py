@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from localhost import listening
 
 from matrix.environments import Environment, UvEnvironments
 from matrix.processes import Processes
@@ -22,8 +24,20 @@ FROZEN = "2025-01-01T00:00:00+00:00"
 ANSWERS = {"answers 500": 500, "asks for patience": 429}
 
 
+@dataclass
+class BadIndex:
+    """Whose files are served, and with what fault: its name, and what a path has in it then."""
+
+    folder: Path
+    url: str = ""
+    fault: tuple[str, str] = ("", "nothing")
+    over: threading.Event = field(default_factory=threading.Event)
+
+
 class Bad(BaseHTTPRequestHandler):
     """Serves the index's files, but for those whose path has the fault's name in it."""
+
+    index: BadIndex
 
     def log_message(self, *_):
         """Say nothing."""
@@ -32,8 +46,8 @@ class Bad(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_GET(self):
-        fault, where = self.server.fault
-        path = self.server.folder / self.path.strip("/")
+        fault, where = self.index.fault
+        path = self.index.folder / self.path.strip("/")
         if path.is_dir():
             path /= "index.html"
         if not path.exists():
@@ -53,28 +67,24 @@ class Bad(BaseHTTPRequestHandler):
         self.wfile.write(body[: len(body) // 2] if bad else body)
         self.wfile.flush()
         if bad and fault == "hangs":
-            self.server.over.wait()
+            self.index.over.wait()
         self.close_connection = True
 
 
 @pytest.fixture
 def bad_index(index, monkeypatch, tmp_path):
     """An index with a switch for its fault."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Bad) as server:
-        server.folder, server.over, server.fault = index.folder, threading.Event(), ("", "nothing")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        server.url = f"http://127.0.0.1:{server.server_address[1]}/"
-        monkeypatch.setenv("UV_DEFAULT_INDEX", server.url)
+    bad = BadIndex(index.folder)
+    with listening(type("Handler", (Bad,), {"index": bad})) as url:
+        bad.url = f"{url}/"
+        monkeypatch.setenv("UV_DEFAULT_INDEX", bad.url)
         monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
         monkeypatch.setenv("UV_HTTP_TIMEOUT", "1")
         monkeypatch.setenv("UV_HTTP_RETRIES", "0")
         for name in ("UV_FIND_LINKS", "UV_EXCLUDE_NEWER", "UV_TORCH_BACKEND"):
             monkeypatch.delenv(name, raising=False)
-        yield server
-        server.over.set()
-        server.shutdown()
-        thread.join()
+        yield bad
+        bad.over.set()
 
 
 @pytest.fixture
