@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from matrix import inherited
 from matrix.axes import Library
 from matrix.processes import Processes
 from matrix.project import CHECKOUT, Project, ProjectError
@@ -17,8 +17,6 @@ from pytest_torchcompat.errors import unknown_name
 from pytest_torchcompat.libraries import Libraries
 
 TIMEOUT = 60.0
-# What a Python needs to start. The rest is kept from the plugins: a job's tokens may be in it.
-KEPT = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR")
 NOT_HERE = (
     "libraries.{library}: no plugin registers the adapter {adapter!r} where the sweep is planned; "
     "a cell in which none does either is infra."
@@ -74,8 +72,7 @@ def _registered(project: Project) -> list[str] | None:
 
 def _environment(home: Path) -> dict[str, str]:
     home.mkdir()
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    return {**kept, "HOME": str(home), "PYTHONNOUSERSITE": "1"}
+    return {**inherited.for_plugins(), "HOME": str(home), "PYTHONNOUSERSITE": "1"}
 
 
 def _answer(words: Sequence[str], env: Mapping[str, str]) -> list[str] | None:

@@ -21,6 +21,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from matrix import inherited
+
 # Versions come and go as the index does: a week serves the runs that are repeated.
 KEPT = 7 * 24 * 3600.0
 
@@ -68,7 +70,12 @@ class ByteCode:
         names = {str(path): path for path in compiled}
         try:
             done = subprocess.run(
-                command, input="\n".join(names), capture_output=True, encoding="utf-8", check=False
+                command,
+                input="\n".join(names),
+                env=inherited.without_credentials(),
+                capture_output=True,
+                encoding="utf-8",
+                check=False,
             )
         except OSError:  # An environment that was not finished.
             return []

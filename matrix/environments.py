@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from matrix import axes, byte_code, intact
+from matrix import axes, byte_code, inherited, intact
 from matrix.byte_code import ByteCode
 from matrix.disk import FETCHED
 from matrix.interpreters import find
@@ -76,7 +76,8 @@ class Environment:
 
     def variables(self, home: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
         """Return the environment of a cell's processes; everything they write goes to ``home``."""
-        kept = {name: value for name, value in environ.items() if name not in REMOVED}
+        given = inherited.without_credentials(environ).items()
+        kept = {name: value for name, value in given if name not in REMOVED}
         homes = {name: str(home / folder) for name, folder in HOMES.items()}
         for folder in homes.values():
             Path(folder).mkdir(parents=True, exist_ok=True)

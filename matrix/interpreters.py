@@ -9,6 +9,7 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
+from matrix import inherited
 from matrix.processes import Processes, uv
 
 
@@ -26,7 +27,8 @@ def find(python: str) -> Path | None:
 
 def _from_uv(python: str) -> Path | None:
     # --system: not the environment that the sweep itself runs in.
-    done = Processes().run(uv("python", "find", "--system", "--no-python-downloads", python))
+    command = uv("python", "find", "--system", "--no-python-downloads", python)
+    done = Processes().run(command, env=inherited.for_uv())
     if done.returncode != 0:
         return None
     path = Path(done.output.strip().splitlines()[-1])  # Warnings come before it.

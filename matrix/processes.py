@@ -20,6 +20,7 @@ from typing import IO
 
 from uv import find_uv_bin
 
+from matrix import inherited
 from matrix.guard import NOT_STARTED
 from pytest_torchcompat import machine
 from pytest_torchcompat.reaping import kill_below
@@ -99,7 +100,7 @@ class _Guarded:
         self,
         command: Sequence[str],
         cwd: Path | None,
-        env: Mapping[str, str] | None,
+        env: Mapping[str, str],
         output: IO[str] | int | None,
     ) -> None:
         self._line, theirs = socket.socketpair()
@@ -202,7 +203,12 @@ class Processes:
         output: IO[str] | int | None = subprocess.PIPE,
         timeout: float | None = None,
     ) -> Finished:
-        """Run a command; its output comes back as text, into a file too, or (``None``) goes out."""
+        """
+        Run a command; its output comes back as text, into a file too, or (``None``) goes out.
+
+        Without an ``env`` it gets that of the sweep less what looks like a credential.
+        """
+        env = inherited.without_credentials() if env is None else env
         kills = machine.kills()
         guarded = self._start(command, cwd, env, output)
         done = False
@@ -231,7 +237,7 @@ class Processes:
         self,
         command: Sequence[str],
         cwd: Path | None,
-        env: Mapping[str, str] | None,
+        env: Mapping[str, str],
         output: IO[str] | int | None,
     ) -> _Guarded:
         with self._lock:
@@ -246,10 +252,9 @@ class Processes:
             self._running.discard(guarded)
 
 
-def _check_started(code: int, command: Sequence[str], env: Mapping[str, str] | None) -> None:
+def _check_started(code: int, command: Sequence[str], env: Mapping[str, str]) -> None:
     """Look for a command that did not start; raises ``FileNotFoundError`` where there is none."""
-    path = (os.environ if env is None else env).get("PATH")
-    if code == NOT_STARTED and shutil.which(command[0], path=path) is None:
+    if code == NOT_STARTED and shutil.which(command[0], path=env.get("PATH")) is None:
         raise FileNotFoundError(2, "there is no such command", command[0])
 
 
@@ -257,11 +262,11 @@ def limited(
     processes: Processes, stage: str, command: Sequence[str], limits: Mapping[str, float] = LIMITS
 ) -> Finished:
     """
-    Run a stage of a cell's environment.
+    Run a stage of a cell's environment, a command of uv.
 
     Of one that hangs, which is ended, and of one that is killed, the output says so.
     """
-    done = processes.run(command, timeout=limits[stage])
+    done = processes.run(command, env=inherited.for_uv(), timeout=limits[stage])
     if done.returncode is None:
         sentence = f"the {stage} {NOT_DONE} after {limits[stage]:.0f} s, and was killed"
     elif done.returncode < 0:
@@ -273,7 +278,8 @@ def limited(
 
 def uv_cache(processes: Processes) -> Path | None:
     """Return uv's cache directory, which need not be there yet; ``None`` where uv won't say."""
-    done = processes.run(uv("cache", "dir", "--color", "never"), timeout=LIMITS["listing"])
+    command = uv("cache", "dir", "--color", "never")
+    done = processes.run(command, env=inherited.for_uv(), timeout=LIMITS["listing"])
     text = done.output.strip()
     return Path(text.splitlines()[-1]) if done.returncode == 0 and text else None
 

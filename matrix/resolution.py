@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import tomllib
 from packaging.utils import canonicalize_name
 
-from matrix import axes
+from matrix import axes, inherited
 from matrix.interpreters import find
 from matrix.pages import Pages
 from matrix.plan import PlannedCell
@@ -199,7 +199,8 @@ class Resolver:
             asked.write_text("\n".join(requirements) + "\n", encoding="utf-8")
             command = uv("pip", "compile", "-v", "--no-header", "--no-annotate", "--color", "never")
             command += ["-p", str(python), "-o", str(lock), *arguments(cell, self.settings)]
-            done = self.processes.run([*command, str(asked)], timeout=TIMEOUT)
+            variables = inherited.for_uv()
+            done = self.processes.run([*command, str(asked)], env=variables, timeout=TIMEOUT)
             if done.returncode is None or done.returncode < 0:  # it hung, or was killed
                 return None
             read = {a or b for a, b in READS.findall(done.output)}

@@ -16,6 +16,7 @@ from typing import Any
 import tomllib
 from packaging.requirements import InvalidRequirement, Requirement
 
+from matrix import inherited
 from matrix.processes import NOT_DONE, Finished, Processes, uv
 from matrix.store import RunFolder, read_json, write_json
 from matrix.verdicts import classify
@@ -251,6 +252,7 @@ def _asked(stack: Stack, processes: Processes, frozen_at: str) -> Finished:
                 *("--no-build", "--python-version", stack.python),
                 *("--exclude-newer", frozen_at, str(file)),
             ),
+            env=inherited.for_uv(),
             timeout=TIMEOUT,
         )
 

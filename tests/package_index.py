@@ -18,7 +18,17 @@ from localhost import listening
 
 
 class _Pages(SimpleHTTPRequestHandler):
-    """Serves the folder; a page that is JSON says that it is."""
+    """Serves the folder, to a login if there is one; a page that is JSON says that it is."""
+
+    def __init__(self, *given, login="", **named):
+        self.asks = f"Basic {base64.b64encode(login.encode()).decode()}" if login else ""
+        super().__init__(*given, **named)
+
+    def send_head(self):
+        """Send nothing to whom the login is missing."""
+        if self.asks and self.headers.get("Authorization") != self.asks:
+            return self.send_error(401)
+        return super().send_head()
 
     def log_message(self, *_):
         """Say nothing."""
@@ -107,10 +117,10 @@ class Index:
 
 
 @contextlib.contextmanager
-def serving(folder):
-    """Serve a folder as an index."""
+def serving(folder, login=""):
+    """Serve a folder as an index; ``login`` is a name and a password, ``name:word``."""
     (folder / "files").mkdir(parents=True)
-    handler = functools.partial(_Pages, directory=str(folder))
+    handler = functools.partial(_Pages, directory=str(folder), login=login)
     with listening(handler) as url:
         yield Index(folder, f"{url}/")
 

@@ -181,7 +181,7 @@ def test_the_budget_reads_the_smaller_disk_and_the_machines_memory(tmp_path, fre
 def test_a_uv_that_hangs_when_asked_for_its_cache_has_no_torch_there(tmp_path, monkeypatch):
     limits = []
 
-    def hang(_, __, timeout=None):
+    def hang(_, __, timeout=None, **___):
         limits.append(timeout)
         return Finished(None)
 

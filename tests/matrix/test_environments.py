@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from package_index import serving
 
 from matrix.environments import Environment, UvEnvironments, installed
 from matrix.processes import Finished, Processes
@@ -46,6 +47,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
 def build_sdist(folder, config_settings=None):
     raise NotImplementedError
 """
+TELLING = "import os\nwith open(os.environ['TOLD'], 'a') as f: f.write(str(os.environ))\n"
 BROKEN = 'import sys\nprint("this compiler is too new", file=sys.stderr)\nsys.exit(1)\n'
 
 
@@ -354,6 +356,45 @@ def test_a_plugin_that_cannot_be_built_stops_the_sweep(environments):
 def test_a_frozen_list_becomes_names_and_versions():
     frozen = "torch==2.5.1+cpu\npytest-torchcompat @ file:///a/pytest_torchcompat-0.1.0-py3-none-any.whl\n"
     assert installed(frozen) == {"torch": "2.5.1+cpu", "pytest-torchcompat": "0.1.0"}
+
+
+@pytest.fixture
+def told(tmp_path, monkeypatch):
+    """Plant tokens, and return the file to which a build tells its environment."""
+    for name in ("GITHUB_TOKEN", "HF_TOKEN", "UV_PUBLISH_TOKEN"):
+        monkeypatch.setenv(name, "a hidden word")
+    monkeypatch.setenv("TOLD", str(tmp_path / "told"))
+    return tmp_path / "told"
+
+
+@pytest.mark.parametrize(
+    "needs",
+    [
+        pytest.param({"library": "fairseq", "version": "0.12.2"}, id="before it is installed"),
+        pytest.param({}, id="while it is installed"),
+    ],
+)
+def test_what_builds_a_source_does_not_see_the_tokens_of_the_sweep(
+    environments, index, cell, told, needs
+):
+    add_sdist(index, told.parent, "fairseq", "0.12.2", TELLING + BACKEND)
+    made = environments.create(cell("fairseq==0.12.2", **needs))
+    assert made.distributions["fairseq"] == "0.12.2"
+    assert "a hidden word" not in told.read_text()
+    assert "TOLD" in told.read_text()
+
+
+def test_uv_still_logs_in_to_an_index(environments, cell, tmp_path, monkeypatch):
+    with serving(tmp_path / "asking", login="reader:hidden") as asking:
+        asking.wheel("torch", "2.5.4")
+        monkeypatch.setenv("UV_INDEX", f"asking={asking.url}")
+        required = cell("torch==2.5.4", torch="2.5.4")
+        refused = environments.create(required)
+        monkeypatch.setenv("UV_INDEX_ASKING_USERNAME", "reader")
+        monkeypatch.setenv("UV_INDEX_ASKING_PASSWORD", "hidden")
+        made = environments.create(required)
+    assert not isinstance(refused, Environment)
+    assert made.distributions["torch"] == "2.5.4"
 
 
 def test_a_cells_processes_get_an_environment_of_their_own(tmp_path):

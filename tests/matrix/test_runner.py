@@ -106,6 +106,16 @@ def test_a_cell_is_run_and_its_files_are_written(folder, stub_cell):
     assert not (folder.cell("a").path / "home").exists()
 
 
+def test_a_cells_process_does_not_see_the_tokens_of_the_sweep(folder, stub_cell, monkeypatch):
+    for name in ("GITHUB_TOKEN", "HF_TOKEN", "UV_INDEX_MINE_PASSWORD"):
+        monkeypatch.setenv(name, "planted")
+    monkeypatch.setenv("A_SETTING", "kept")
+    sweep(folder).run_cell(stub_cell("a", "tells"))
+    told = (folder.cell("a").path / "told.json").read_text()
+    assert "planted" not in told
+    assert json.loads(told)["A_SETTING"] == "kept"
+
+
 @pytest.mark.parametrize(
     ("checkpoint", "outcome", "words"),
     [

@@ -19,6 +19,11 @@ def works():
     pass
 
 
+def tells():
+    """Leave what the environment says where the test finds it."""
+    Path("told.json").write_text(json.dumps(dict(os.environ)))
+
+
 def segfaults():
     os.kill(os.getpid(), signal.SIGSEGV)
 
