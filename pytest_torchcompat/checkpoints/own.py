@@ -17,7 +17,7 @@ from pytest_torchcompat.checkpoints.faults import what_came
 from pytest_torchcompat.checkpoints.hashes import notes_folder, remember, remembered_sha256
 from pytest_torchcompat.errors import FetchError, MissingFileError
 
-_BY_HAND = "Put it there, or name where it comes from in its row"
+_BY_HAND = "Put it there, or say in a row of pyproject.toml where it comes from"
 
 
 def is_here(row: Checkpoint) -> bool:
@@ -47,9 +47,8 @@ def missing(row: Checkpoint, path: Path, *, searched: bool = False) -> MissingFi
     shown = path.relative_to(here) if here in path.parents else path
     cache = ", and in the cache" if searched else ""
     way = f"Get it with: {command}" if command else _BY_HAND
-    return MissingFileError(
-        f"{row.id}: {shown} is not there; looked at {path.absolute()}{cache}. {way}"
-    )
+    fault = "is a folder" if os.path.isdir(path) else "is not there"  # noqa: PTH112 - as below
+    return MissingFileError(f"{row.id}: {shown} {fault}; looked at {path.absolute()}{cache}. {way}")
 
 
 def _files(row: Checkpoint, local: LocalFile) -> Iterator[tuple[Path, Known]]:
@@ -68,10 +67,10 @@ def _checked(row: Checkpoint, path: Path, known: Known, notes: Path, *, fresh: b
         message = f"{row.id}: {path} cannot be read ({error.strerror}). Check its permissions"
         raise MissingFileError(message) from error
     if differs:
-        message = (
-            f"{path} is not the file of {row.id}: {differs}."
-            " Put the right file there or correct the row"
-        )
+        stated = known.sha256 or known.bytes is not None
+        fault = f"is not the file of {row.id}" if stated else "is no checkpoint"
+        correct = " or correct the row" if stated else ""
+        message = f"{path} {fault}: {differs}. Put the right file there{correct}"
         raise FetchError(message)
     return found
 

@@ -71,6 +71,9 @@ NAME = "pyproject.toml"
 _WHY = f"a checkpoint of this project, by its {NAME}"
 _TABLES = ("tool", "torchcompat", "checkpoints")
 _TABLES_OF_OURS = ("checkpoints", "matrix")
+_SETTINGS_OF_PYTEST = (
+    "Settings of the plugin, such as torchcompat_policy, belong into [tool.pytest.ini_options]."
+)
 
 
 def add_project_rows(known: Catalogue, folder: Path) -> None:
@@ -105,8 +108,16 @@ def table_of(file: Path, document: Mapping[str, Any], *names: str) -> Mapping[st
         where = f"{file}, [{'.'.join(names[:depth])}]"
         require(isinstance(found, Mapping), where, f"it must be a table, and is {found!r}")
         if name == "torchcompat":
-            known_keys(found, _TABLES_OF_OURS, where)
+            _known_tables(found, where)
     return cast("Mapping[str, Any]", found)
+
+
+def _known_tables(found: Mapping[str, Any], where: str) -> None:
+    try:
+        known_keys(found, _TABLES_OF_OURS, where)
+    except CatalogueError as error:
+        message = f"{error} {_SETTINGS_OF_PYTEST}"
+        raise CatalogueError(message) from error
 
 
 def parsed(file: Path) -> Mapping[str, Any]:
@@ -178,6 +189,13 @@ def text(value: Any, where: str) -> str:
     """Return a text that is not empty; raises ``CatalogueError``."""
     right = isinstance(value, str) and value.strip() != "" and "\0" not in value
     require(right, where, f"text is due, not {value!r}")
+    return str(value)
+
+
+def _global(value: Any, where: str) -> str:
+    right = re.fullmatch(r"[^\s.]+(\.[^\s.]+)+", text(value, where))
+    sentence = f"a module and a name are due, such as argparse.Namespace, not {value!r}"
+    require(bool(right), where, sentence)
     return str(value)
 
 
@@ -269,7 +287,7 @@ _KEYS: Mapping[str, Reader] = {
     "bytes": _count,
     "licence": text,
     "why": text,
-    "globals": partial(each_of, text),
+    "globals": partial(each_of, _global),
     "pickled": _flag,
     "tolerance": _number,
     "beside": partial(each_of, _beside),

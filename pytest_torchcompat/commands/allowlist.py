@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_torchcompat.allowlist_code import ENTRY_POINT, PLACES, code
+from pytest_torchcompat.commands.input_files import cannot_be_read, require_file
 from pytest_torchcompat.commands.limit_options import add_limits, limits_from
 from pytest_torchcompat.display import escaped
-from pytest_torchcompat.errors import MissingFileError
 from pytest_torchcompat.scan import Limits, Scan, scan_path
 
 _LOAD = """
@@ -34,6 +34,7 @@ _NOT_TRIED = (
     "# Not tried: with --verify torch loads the file with this code, which imports these names and"
     " lets the file call them."
 )
+_NOT_TRIED_WITHOUT_CODE = "# Not tried: with --verify torch loads the file."
 
 
 def add_parser(subparsers: Any) -> None:
@@ -61,17 +62,22 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the code; raises ``TorchcompatError`` for a file that no allow-list should open."""
     lines = code(_scanned(args.file, limits_from(args.limit)), args.place)
-    sentence, failed = _verified(args.file, lines) if args.verify else (_NOT_TRIED, False)
+    sentence, failed = _verified(args.file, lines) if args.verify else (_untried(lines), False)
     sys.stdout.write("\n".join([*lines, sentence]) + "\n")
     return int(failed)
 
 
 def _scanned(path: Path, limits: Limits) -> Scan:
+    require_file(path)
     try:
         return scan_path(path, hashed=False, limits=limits)
     except OSError as error:
-        message = f"{escaped(os.fspath(path))} cannot be read: {error.strerror or error}."
-        raise MissingFileError(message) from error
+        raise cannot_be_read(path, error) from error
+
+
+def _untried(lines: Sequence[str]) -> str:
+    has_code = any(not line.startswith("#") for line in lines)
+    return _NOT_TRIED if has_code else _NOT_TRIED_WITHOUT_CODE
 
 
 def _verified(path: Path, lines: Sequence[str]) -> tuple[str, bool]:

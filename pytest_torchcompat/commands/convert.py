@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from pytest_torchcompat.commands.input_files import require_file
 from pytest_torchcompat.convert import (
     Contents,
     Flat,
@@ -54,9 +55,8 @@ def run(args: argparse.Namespace) -> int:
     if write is None:
         message = f"{out} has none of the endings {', '.join(_WRITERS)}; name it by one of them"
         raise ConvertError(message)
-    if os.path.lexists(args.out) and not args.force:
-        message = f"{out} exists; name another file, or add --force to replace it"
-        raise ConvertError(message)
+    _check_place(args.out, force=args.force)
+    require_file(args.file)
     try:
         flat, contents = _converted(args.file, args.out, write)
     except (ConvertError, OSError) as error:
@@ -69,11 +69,25 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_place(out: Path, *, force: bool) -> None:
+    shown = escaped(str(out))
+    if not out.parent.is_dir():
+        folder = escaped(str(out.parent))
+        message = f"there is no folder {folder} for {shown}; make it, or name a file elsewhere"
+        raise ConvertError(message)
+    if out.is_dir():
+        message = f"{shown} is a folder; name a file"
+        raise ConvertError(message)
+    if os.path.lexists(out) and not force:
+        message = f"{shown} exists; name another file, or add --force to replace it"
+        raise ConvertError(message)
+
+
 def _converted(file: Path, out: Path, write: Any) -> tuple[Flat, Contents]:
     with reading(file) as contents:
         flat = flatten(contents.value)
         if not flat.tensors:
-            message = "it holds no tensor"
+            message = "it holds no tensor. What it names is told by: torchcompat scan FILE"
             raise ConvertError(message)
         write(flat, contents, out)
     return flat, contents
@@ -85,7 +99,7 @@ def _report(flat: Flat, contents: Contents, out: Path) -> Iterator[str]:
     needed = sorted({name.partition(".")[0] for name in contents.classes} - _STANDARD)
     unneeded = f"; {' and '.join(needed)} was not needed" if needed else ""
     yield (
-        f"{len(flat.tensors)} tensors, {_human(values)} values, from {escaped(origin)}."
+        f"{_count(len(flat.tensors), 'tensor')}, {_count(values, 'value')}, from {escaped(origin)}."
         f" Nothing was executed{escaped(unneeded)}."
     )
     if flat.plain:
@@ -136,6 +150,10 @@ def _named(names: Collection[str], most: int = _MOST_NAMED) -> str:
     shown = [escaped(name or "the whole value") for name in itertools.islice(names, most)]
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(shown) + more
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{_human(number)} {noun}" + "s" * (number != 1)
 
 
 def _human(count: int) -> str:

@@ -116,9 +116,14 @@ def _copied(row: Checkpoint, folder: Path) -> CheckpointFile:
     file = locate(row, Edition.REPLICA.value)
     names = [file.path.name, *(side.filename for side in row.beside if side.replica_sha256)]
     due = [name for name in names if _is_due(file.path.parent / name, folder / name)]
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in due:
-        shutil.copyfile(file.path.parent / name, folder / name)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in due:
+            shutil.copyfile(file.path.parent / name, folder / name)
+    except OSError as error:
+        reason = error.strerror or error
+        message = f"{row.id}: {folder} cannot be written: {reason}. Name another folder"
+        raise FetchError(message) from error
     if not due:
         sys.stdout.write(f"{row.id}: there already, with the same bytes\n")
     return replace(file, path=folder / file.path.name)

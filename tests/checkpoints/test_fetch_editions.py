@@ -219,7 +219,15 @@ def test_where_nothing_is_known_of_its_origin_that_is_said(voice):
     voice.unlink()
     assert missing(own(voice)) == (
         f"my/voice: assets/voice.pth is not there; looked at {voice}."
-        " Put it there, or name where it comes from in its row"
+        " Put it there, or say in a row of pyproject.toml where it comes from"
+    )
+
+
+def test_a_folder_in_its_place_is_told(voice):
+    voice.unlink()
+    voice.mkdir()
+    assert missing(own(voice)).startswith(
+        f"my/voice: assets/voice.pth is a folder; looked at {voice}."
     )
 
 
@@ -274,7 +282,7 @@ def test_as_a_replica_it_is_looked_for_in_its_place_alone(served, voice):
     voice.unlink()
     assert missing(served("my/voice", local=LocalFile(voice)), "replica") == (
         f"my/voice: assets/voice.pth is not there; looked at {voice}."
-        " Put it there, or name where it comes from in its row"
+        " Put it there, or say in a row of pyproject.toml where it comes from"
     )
 
 
@@ -307,8 +315,11 @@ def test_a_file_of_the_project_with_another_size_is_refused(voice):
 )
 def test_what_a_download_left_instead_of_the_file_is_named(voice, body, sentence):
     voice.write_bytes(body)
-    with pytest.raises(FetchError, match=f"is not the file of my/voice: {sentence}"):
+    with pytest.raises(FetchError) as caught:
         locate(own(voice))
+    said = str(caught.value)
+    assert said.startswith(f"{voice} is no checkpoint: {sentence}")
+    assert said.endswith(". Put the right file there")
 
 
 def test_nothing_is_downloaded_where_the_user_is_offline(served, monkeypatch):

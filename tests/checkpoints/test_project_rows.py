@@ -150,6 +150,10 @@ def test_an_id_that_is_taken_is_told_with_its_file(project):
         ('pickled = "no"', ": pickled: true or false is due, not 'no'"),
         ('globals = "a.B"', ": globals: a list is due, not 'a.B'"),
         ("globals = [1]", ": globals: text is due, not 1"),
+        (
+            'globals = ["Namespace"]',
+            ": globals: a module and a name are due, such as argparse.Namespace, not 'Namespace'",
+        ),
         ("beside = [1]", ": beside: a file's name or a table is due, not 1"),
         ('beside = [{ sha256 = "" }]', ": beside: sha256: text is due, not ''"),
         (
@@ -197,7 +201,8 @@ def test_a_bad_row_is_a_sentence_with_its_file_and_key(project, text, sentence):
         (
             "[tool.torchcompat.checkpoint]\n",
             "[tool.torchcompat]: 'checkpoint' is not a known key. Choose one of: checkpoints,"
-            " matrix. Did you mean 'checkpoints'?",
+            " matrix. Did you mean 'checkpoints'? Settings of the plugin, such as"
+            " torchcompat_policy, belong into [tool.pytest.ini_options].",
         ),
         (
             '[tool.torchcompat.checkpoints]\nvoice = "voice.pth"',

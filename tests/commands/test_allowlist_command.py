@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import pickle
 import subprocess
 import sys
@@ -126,8 +127,25 @@ def test_the_command_prints_the_code(tmp_path, capsys):
 
 def test_a_file_that_is_missing_is_a_sentence(capsys):
     assert main(["allowlist", "gone.pt"]) == 2
-    message = "torchcompat: gone.pt cannot be read: No such file or directory.\n"
-    assert capsys.readouterr().err == message
+    assert capsys.readouterr().err == (
+        "torchcompat: gone.pt cannot be read: No such file or directory."
+        " Check the path and its permissions.\n"
+    )
+
+
+def test_a_pipe_is_not_waited_for(tmp_path, capsys):
+    pipe = tmp_path / "pipe.pt"
+    os.mkfifo(pipe)
+    assert main(["allowlist", str(pipe)]) == 2
+    assert capsys.readouterr().err == f"torchcompat: {pipe} is not a regular file. Name one.\n"
+
+
+def test_where_nothing_is_to_allow_no_code_is_spoken_of(tmp_path, capsys):
+    path = tmp_path / "model.pt"
+    path.write_bytes(naming("collections.OrderedDict"))
+    assert main(["allowlist", str(path)]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == "# Not tried: with --verify torch loads the file."
 
 
 def test_with_the_code_pasted_torch_loads_the_file(tmp_path):

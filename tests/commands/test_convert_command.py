@@ -75,17 +75,38 @@ def test_a_file_that_exists_is_kept_unless_it_may_be_replaced(tmp_path, capsys):
 def test_a_file_that_is_not_there_is_told(tmp_path, capsys):
     missing = tmp_path / "missing.pt"
     assert main(["convert", str(missing), str(tmp_path / "out.pt")]) == 2
-    assert capsys.readouterr().err.startswith(
-        f"torchcompat: {missing} was not converted: [Errno 2] No such file"
+    assert capsys.readouterr().err == (
+        f"torchcompat: {missing} cannot be read: No such file or directory."
+        " Check the path and its permissions.\n"
     )
+
+
+def test_a_place_where_no_file_can_be_is_told_before_anything_is_read(tmp_path, capsys):
+    assert main(["convert", str(YOLO), str(tmp_path / "new" / "out.pt")]) == 2
+    (tmp_path / "out.pt").mkdir()
+    assert main(["convert", "--force", str(YOLO), str(tmp_path / "out.pt")]) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"torchcompat: there is no folder {tmp_path / 'new'} for {tmp_path / 'new' / 'out.pt'};"
+        " make it, or name a file elsewhere",
+        f"torchcompat: {tmp_path / 'out.pt'} is a folder; name a file",
+    ]
 
 
 def test_a_file_without_tensors_is_told_and_nothing_is_written(tmp_path, capsys):
     torch = pytest.importorskip("torch")
     torch.save({"epoch": 3}, tmp_path / "in.pt")
     assert main(["convert", str(tmp_path / "in.pt"), str(tmp_path / "out.pt")]) == 2
-    assert capsys.readouterr().err.endswith("was not converted: it holds no tensor\n")
+    assert capsys.readouterr().err.endswith(
+        "was not converted: it holds no tensor. What it names is told by: torchcompat scan FILE\n"
+    )
     assert not (tmp_path / "out.pt").exists()
+
+
+def test_one_tensor_of_one_value_is_not_counted_as_several(tmp_path, capsys):
+    torch = pytest.importorskip("torch")
+    torch.save({"a": torch.ones(1)}, tmp_path / "in.pt")
+    main(["convert", str(tmp_path / "in.pt"), str(tmp_path / "out.safetensors")])
+    assert capsys.readouterr().out.startswith("1 tensor, 1 value, from a state dict. ")
 
 
 def test_shared_storages_are_told(tmp_path, capsys):

@@ -178,6 +178,16 @@ def test_a_replica_replaces_no_file(tmp_path, capsys):
     )
 
 
+def test_a_folder_that_cannot_be_made_is_told_for_each_replica(tmp_path, capsys):
+    mine = tmp_path / "mine"
+    mine.write_text("mine")
+    assert fetched("fairseq/wav2vec-small", "rvc/rmvpe", "--replica", mine) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"torchcompat fetch: {row}: {mine} cannot be written: File exists. Name another folder"
+        for row in ("fairseq/wav2vec-small", "rvc/rmvpe")
+    ]
+
+
 # Licences and gates
 
 
