@@ -19,6 +19,7 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from matrix.versions import is_version
 from pytest_torchcompat.outcome import WORKING, Outcome, Stage
 from pytest_torchcompat.record import FORWARD
 
@@ -70,7 +71,7 @@ class Of:
             and self.beside in (None, cell["beside"])
             and within(cell["version"], self.version)
             and within(cell["torch"], self.torch)
-            and not (self.released and Version(cell["torch"]).is_prerelease)
+            and not (self.released and _is_unreleased(cell["torch"]))
             and all(
                 within(cell["distributions"].get(name, ""), wanted)
                 for name, wanted in self.distributions.items()
@@ -85,6 +86,10 @@ class Of:
             and any(fnmatch.fnmatchcase(check["checkpoint"], glob) for glob in self.checkpoints)
             and (self.reached is None or _reached(check, self.reached))
         )
+
+
+def _is_unreleased(version: str) -> bool:
+    return not is_version(version) or Version(version).is_prerelease
 
 
 @lru_cache(maxsize=65_536)

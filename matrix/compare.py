@@ -8,8 +8,6 @@ from functools import lru_cache
 from operator import mul
 from typing import Any, TypeGuard
 
-from packaging.version import Version
-
 from matrix import causes, checkpoints, retirement
 from matrix.cell_files import CellFiles, paired_libraries, subject
 from matrix.claims import judged
@@ -20,6 +18,7 @@ from matrix.speed.baselines import added
 from matrix.stacks import results_of
 from matrix.store import RunFolder
 from matrix.tallies import tally
+from matrix.versions import Place, version_key
 from pytest_torchcompat.checkpoints.catalogue import Catalogue, Checkpoint
 from pytest_torchcompat.checkpoints.rows import ROWS
 from pytest_torchcompat.outcome import Outcome, Stage
@@ -27,7 +26,7 @@ from pytest_torchcompat.record import Record
 from pytest_torchcompat.shim import SHIMS
 
 SCHEMA = 1
-_version = lru_cache(maxsize=4096)(Version)
+_rank = lru_cache(maxsize=4096)(version_key)
 DEFAULT_TOLERANCE = Checkpoint(id="", library="", why="").tolerance
 _SEVERITY = {outcome: outcome.severity for outcome in Outcome}
 _EXPERIMENTS = {(row.id, use.name) for row in ROWS for use in row.uses if use.experiment}
@@ -69,6 +68,7 @@ def document(
             "started": plan.frozen_at,
             "finished": max([*ended, plan.frozen_at]) if complete else None,
             "complete": complete,
+            **({"whole": len(plan.whole)} if plan.whole else {}),
             "frozen_at": plan.frozen_at,
             "edition": plan.edition,
             "selection": plan.selection.to_dict(),
@@ -183,13 +183,13 @@ def compare(
 
     The baseline is the same file with the same library version on the lowest torch where it works.
     """
-    baselines: dict[tuple[str, ...], tuple[Version, int, CellFiles, Record]] = {}
+    baselines: dict[tuple[str, ...], tuple[Place, int, CellFiles, Record]] = {}
     paired = paired_libraries(found)
     for files in found:
         for position, record in enumerate(files.by_policy()):
             if record.outcome.works and record.fingerprint and not record.experiment:
                 key = subject(files.cell, record, paired)
-                rank = (_version(files.cell.torch), position)
+                rank = (_rank(files.cell.torch), position)
                 if key not in baselines or rank < baselines[key][:2]:
                     baselines[key] = (*rank, files, record)
     compared: dict[str, tuple[Record, ...]] = {}
@@ -203,7 +203,7 @@ def compare(
 
 def _against(
     record: Record,
-    baseline: tuple[Version, int, CellFiles, Record] | None,
+    baseline: tuple[Place, int, CellFiles, Record] | None,
     tolerances: Mapping[str, float],
 ) -> Record:
     if baseline is None or not record.fingerprint:

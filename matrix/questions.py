@@ -244,7 +244,16 @@ def _lean(folder: Path) -> dict[str, Any]:
 
 def _diagnosed(folder: Path, matrix: dict[str, Any]) -> dict[str, Any]:
     with _form_of(folder):
+        _name_all(matrix["cells"])
         return marked(matrix)
+
+
+def _name_all(cells: Sequence[dict[str, Any]]) -> None:
+    for cell in cells:
+        for name in ("torch", "version"):
+            if not isinstance(cell[name], str):
+                message = f"the {name} of {cell['id']} is {cell[name]!r}"
+                raise TypeError(message)
 
 
 @contextlib.contextmanager

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from packaging.version import InvalidVersion, Version
 
+Place = tuple[bool, Version | str]  # in their order
 
-def version_key(text: str) -> tuple[bool, Version | str]:
+
+def version_key(text: str) -> Place:
     """Return what versions are sorted by; what is no version comes last."""
     try:
         return (False, Version(text))
     except InvalidVersion:
         return (True, text)
+
+
+def is_version(text: str) -> bool:
+    """Return whether a text is a version by PEP 440."""
+    return not version_key(text)[0]

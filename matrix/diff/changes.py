@@ -9,12 +9,10 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-from packaging.version import Version
-
 from matrix import axes
 from matrix.causes import of_cell
 from matrix.tallies import SILENT, is_flaky
-from matrix.versions import version_key
+from matrix.versions import is_version, version_key
 from pytest_torchcompat.diagnosis.failure import of_check
 from pytest_torchcompat.diagnosis.grouping import group_of
 from pytest_torchcompat.outcome import WORKING, Outcome
@@ -182,14 +180,25 @@ class Naming:
 
 @cache
 def torch_of(version: str) -> str:
-    """Return the column of a torch that stays the same over nights: its minor, or ``nightly``."""
-    return axes.NIGHTLY if axes.is_nightly(version) else minor(version)
+    """
+    Return the column of a torch that stays the same over nights: its minor, or ``nightly``.
+
+    What is no version has a column of its own.
+    """
+    if axes.is_nightly(version):
+        return axes.NIGHTLY
+    return minor(version) if is_version(version) else version
 
 
 def pairs(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[Subject, Pair]:
     """Return both words on each check, in the order of the newer run."""
     newest = newest_of(old, new)
-    names = [Naming({name: both[side] for name, both in newest.items()}) for side in (0, 1)]
+    # What else there is of a part's cell may be in another part: its Python is named outright.
+    python = is_part(old) or is_part(new)
+    names = [
+        Naming({name: both[side] for name, both in newest.items()}, python=python)
+        for side in (0, 1)
+    ]
     return joined(sides(old, names[0]), sides(new, names[1]))
 
 
@@ -205,7 +214,7 @@ def newest_of(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple
     A plan asks the index for it, so that it is another one on another night. Where the runs were
     asked for other cells, their highest versions have nothing to do with each other.
     """
-    if _asked(old) != _asked(new):
+    if _asked(old) != _asked(new) or is_part(old) or is_part(new):
         return {}
     before, after = _versions(old), _versions(new)
     both = {name: (before[name][-1], after[name][-1]) for name in before if name in after}
@@ -214,6 +223,11 @@ def newest_of(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple
         for name, (older, newer) in both.items()
         if older not in after[name] and newer not in before[name]
     }
+
+
+def is_part(matrix: Mapping[str, Any]) -> bool:
+    """Whether a run has some of its plan's cells alone."""
+    return bool(matrix.get("whole"))
 
 
 def _asked(matrix: Mapping[str, Any]) -> tuple[Any, ...]:

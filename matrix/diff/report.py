@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from matrix import commands
+from matrix.diff.asked import asked
 from matrix.diff.changes import Change, Kind, Side, changes, pairs
 from matrix.diff.suspects import Environments, Suspect
 
@@ -115,7 +116,7 @@ def diff(old: Mapping[str, Any], new: Mapping[str, Any]) -> Diff:
 
     Both come from ``causes.diagnosed``, by the same signatures: one that is new is no change.
     """
-    found = pairs(old, new)
+    found = asked(pairs(old, new), old, new)
     changed, carried = changes(found)
     environments = Environments(found.values(), changed)
     return Diff(old, new, grouped(changed, environments, new), carried)

@@ -73,7 +73,10 @@ def cautions(found: Diff) -> Iterator[str]:
         editions = f"{found.old['edition']} and {found.new['edition']}"
         yield f"They were asked for different editions: {editions}."
     if found.old["selection"] != found.new["selection"]:
-        yield "They were narrowed differently: what one of them left out is new or removed."
+        yield "They were narrowed differently: what one of them was not asked for is left out."
+    for run in (found.old, found.new):
+        if run.get("whole"):
+            yield f"Run {run['run']} is a part of its plan: cells of other parts are left out."
 
 
 def _of_group(found: Diff, group: Group) -> Iterator[str]:

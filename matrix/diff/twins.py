@@ -11,6 +11,7 @@ from matrix import axes
 from matrix.diff.changes import Naming, changes, joined, sides
 from matrix.diff.report import Diff, grouped
 from matrix.diff.suspects import Environments
+from matrix.versions import is_version
 from pytest_torchcompat.errors import RecordError
 
 _NAMES = Naming(torch=axes.NIGHTLY, python=True)
@@ -34,7 +35,8 @@ def twins(matrix: Mapping[str, Any]) -> Diff:
 
 
 def _columns(matrix: Mapping[str, Any]) -> tuple[str, str]:
-    versions = {cell["torch"]: Version(cell["torch"]) for cell in matrix["cells"]}
+    names = filter(is_version, {cell["torch"]: None for cell in matrix["cells"]})
+    versions = {name: Version(name) for name in names}
     nightly = [name for name, version in versions.items() if version.is_devrelease]
     final = [name for name, version in versions.items() if not version.is_prerelease]
     for found, kind in ((nightly, "a nightly"), (final, "a final")):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,17 +12,25 @@ from matrix.page.table import Cell, Check, Table
 from matrix.page.timed import Machines
 from matrix.versions import version_key
 from pytest_torchcompat.checkpoints.catalogue import in_megabytes
+from pytest_torchcompat.outcome import WORKING
+from pytest_torchcompat.policies import Policy
 
 Reading = Mapping[str, Any]
+STOCK = Policy.STOCK.value
 
 
 @dataclass(frozen=True)
 class Cost:
-    """A load beside the plain one: times as long, and the most memory; or how its check ended."""
+    """
+    A load beside the plain one: times as long, and the most memory; or how its check ended.
+
+    ``note`` says why there is no figure where no outcome tells it.
+    """
 
     ratio: str = ""
     memory: str = ""
     outcome: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -40,9 +48,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Loading:
-    """The rows, a checkpoint each; ``more`` is how many are left out."""
+    """
+    The rows, a checkpoint each; ``more`` is how many are left out.
+
+    ``policies`` have a column each; ``untimed`` has none, as none of its loads is timed.
+    """
 
     policies: tuple[str, ...]
+    untimed: str
     rows: tuple[Row, ...]
     more: int
     methods: tuple[str, ...]
@@ -65,10 +78,17 @@ def loading(table: Table, most: int = MOST) -> Loading:
     """Return what loading costs, of each checkpoint on the newest torch where that was timed."""
     machines = machines_of(table)
     newest = _newest(table)
-    rows = [_row(each, table.policies, machines) for each in newest[:most]]
+    untimed = STOCK if STOCK in table.policies and not _is_timed(newest, STOCK) else ""
+    policies = tuple(policy for policy in table.policies if policy != untimed)
+    rows = [_row(each, policies, machines) for each in newest[:most]]
     methods = dict.fromkeys(load["method"] for each in newest for _, load in each.loads)
     more = len(newest[most:])
-    return Loading(table.policies, tuple(rows), more, tuple(methods), machines.sentence)
+    return Loading(policies, untimed, tuple(rows), more, tuple(methods), machines.sentence)
+
+
+def _is_timed(found: Iterable[_Measured], policy: str) -> bool:
+    loads = (each for measured in found for each in measured.loads)
+    return any(check["policy"] == policy and load["policy"] for check, load in loads)
 
 
 def _newest(table: Table) -> list[_Measured]:
@@ -119,19 +139,22 @@ def _under(check: Check | None) -> Cost:
     load = (check or {}).get("loading")
     if load and load["policy"]:
         return _cost(load["policy"], load["plain"])
-    return Cost(outcome=check["outcome"] if check else "")
+    if check is None:
+        return Cost(note="not planned")
+    return Cost(outcome=check["outcome"], note="not timed" if check["outcome"] in WORKING else "")
 
 
 def _mapped(each: _Measured) -> Cost:
     found = (load for _, load in each.loads if load["mmap"])
-    return next((_cost(load["mmap"], load["plain"]) for load in found), Cost())
+    return next((_cost(load["mmap"], load["plain"]) for load in found), Cost(note="not done"))
 
 
 def _cost(reading: Reading, plain: Reading | None) -> Cost:
     """Compare with a plain load of the same cell: others have their own pace."""
     known = plain and plain["median"] and reading["median"]
     ratio = text.times(reading["median"] / plain["median"]) if plain and known else ""
-    return Cost(ratio, _memory(reading))
+    memory = _memory(reading)
+    return Cost(ratio, memory, note="" if ratio or memory else "no figure")
 
 
 def _memory(reading: Reading | None) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -37,7 +37,7 @@ CHANGES = (Kind.REGRESSED, Kind.FIXED, Kind.CHANGED, Kind.FLAKY)
 # Of a check in the index, as _row gives them.
 COLUMNS = (
     *("cell", "subject", "policy", "outcome", "edition", "cause", "text", "changed"),
-    *("median", "iqr", "interval", "way", "speed", "globals", "shims"),
+    *("median", "iqr", "interval", "way", "speed", "globals", "shims", "tally"),
 )
 _SPEEDS = {verdict: number for number, verdict in enumerate(VERDICTS)}
 # Of the figures of a record; the digits of floats would be half of the page's data.
@@ -98,32 +98,49 @@ class Payload:
 
     def index(self) -> dict[str, Any]:
         """Return the index."""
-        packages, texts, causes = Pool(), Pool(), Pool()
+        packages, texts, causes, ways, told = Pool(), Pool(), Pool(), Pool(), Pool()
         gpu = gpus.fits(self.table.cells)
-        builds = gpu.pop("cells")
-        cells = [
-            self._cell(number, packages, texts, causes, builds[number])
-            for number in range(len(self.table.cells))
-        ]
-        ways = Pool()
-        checks = self._columns(texts, causes, ways)
+        cells = self._cells(packages, texts, causes, gpu.pop("cells"))
+        checks = self._columns(texts, causes, ways, told)
         return {
-            "run": self.matrix["run"],
-            "started": self.matrix["started"],
+            **self._of_run(),
+            "packages": packages.values,
+            **self._of_libraries(),
+            "causes": causes.values,
+            "texts": texts.values,
+            **self._of_times(ways),
+            "tallies": told.values,
+            "cells": cells,
+            "checks": checks,
+            "gpus": gpu,
+        }
+
+    def _cells(
+        self, packages: Pool, texts: Pool, causes: Pool, builds: Sequence[int]
+    ) -> list[dict[str, Any]]:
+        pools = (packages, texts, causes)
+        return [self._cell(number, *pools, build) for number, build in enumerate(builds)]
+
+    def _of_run(self) -> dict[str, Any]:
+        return {
+            **{name: self.matrix[name] for name in ("run", "started")},
             "torch": self.table.torch,
             "policies": self.table.policies,
             "outcomes": [_outcome(outcome) for outcome in Outcome],
             "editions": self.editions,
-            "packages": packages.values,
+        }
+
+    def _of_libraries(self) -> dict[str, Any]:
+        libraries = {cell["library"] for cell in self.table.cells}
+        return {
             "subjects": [self._subject(number) for number in range(len(self.table.subjects))],
-            "following": sorted(filter(axes.is_paired, {cell["library"] for cell in cells})),
-            "causes": causes.values,
-            "texts": texts.values,
+            "following": sorted(filter(axes.is_paired, libraries)),
+        }
+
+    def _of_times(self, ways: Pool) -> dict[str, Any]:
+        return {
             "ways": [self._machines.words(way) for way in ways.values],
             "speeds": [{"word": word, "glyph": glyph} for word, glyph in VERDICTS.items()],
-            "cells": cells,
-            "checks": checks,
-            "gpus": gpu,
         }
 
     def _subject(self, number: int) -> dict[str, Any]:
@@ -171,9 +188,9 @@ class Payload:
     def _machines(self) -> Machines:
         return machines_of(self.table)
 
-    def _columns(self, texts: Pool, causes: Pool, ways: Pool) -> dict[str, list[Any]]:
+    def _columns(self, texts: Pool, causes: Pool, ways: Pool, told: Pool) -> dict[str, list[Any]]:
         rows = [
-            (*self._row(number, check, texts, causes), *_timed(check, ways), *_named(check))
+            (*self._row(number, check, texts, causes), *_timed(check, ways), *_named(check, told))
             for number, cell in enumerate(self.table.cells)
             for check in cell["checks"]
         ]
@@ -271,8 +288,10 @@ def _interval(found: Mapping[str, Any]) -> list[int] | None:
     return [round(1000 * (median - low) / median), round(1000 * (high - median) / median)]
 
 
-def _named(check: Check) -> tuple[Any, ...]:
-    return len(check["globals"]), check["shims"]
+def _named(check: Check, told: Pool) -> tuple[Any, ...]:
+    flaky = tallies.is_flaky(check)
+    tally = told.number(tallies.told(check["tally"])) if flaky else -1
+    return len(check["globals"]), check["shims"], tally
 
 
 def _rounded(value: float | None, form: str) -> float | None:

@@ -37,14 +37,18 @@ _FOR_WRITERS = re.compile(
 # What it makes holds no cycles, and collecting them is a fifth of its time.
 @no_garbage_collection()
 def render(
-    matrix: Mapping[str, Any], changes: Diff | None = None, trends: Iterable[CellTrend] = ()
+    matrix: Mapping[str, Any],
+    changes: Diff | None = None,
+    trends: Iterable[CellTrend] = (),
+    why_not: str = "",
 ) -> str:
     """
     Return the page: no network, the same bytes for the same data.
 
-    ``changes`` are those since the last complete run, ``trends`` what earlier runs said.
+    ``changes`` are those since the last complete run, ``why_not`` says why that can't be compared
+    with, and ``trends`` are what earlier runs said.
     """
-    view = View(matrix, changes)
+    view = View(matrix, changes, why_not)
     payload = Payload(matrix, view.table, changes, trends)
     page = (
         _environment()

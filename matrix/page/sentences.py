@@ -87,7 +87,7 @@ def _sets(
     library: str, sets: Mapping[tuple[str, str], Sequence[Cell]], seen: tuple[str, ...]
 ) -> list[Tried]:
     """Return the sets of a library, from the oldest version to the newest."""
-    order = sorted(sets, key=lambda key: (version_key(key[0] or "0"), key[1]))
+    order = sorted(sets, key=lambda key: (version_key(key[0]), key[1]))
     return [Tried(library, *key, tuple(sets[key]), seen) for key in order]
 
 
@@ -104,7 +104,7 @@ def _of_library(sets: Sequence[Tried]) -> list[Sentence]:
 
 
 def _newest(sentence: Sentence) -> tuple[bool, Any]:
-    return max(version_key(each.version or "0") for each in sentence.told)
+    return max(version_key(each.version) for each in sentence.told)
 
 
 def _named(held: Sequence[Told], sets: Sequence[Tried]) -> str:

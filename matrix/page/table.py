@@ -158,7 +158,7 @@ class Table:
             cell = self.cells[number]
             key = ("" if paired else cell["version"], cell["beside"])
             found.setdefault(key, []).append(number)
-        return [found[key] for key in sorted(found, key=lambda k: (version_key(k[0] or "0"), k[1]))]
+        return [found[key] for key in sorted(found, key=lambda k: (version_key(k[0]), k[1]))]
 
     def _layers(self, numbers: Sequence[int]) -> list[list[int]]:
         """Return cells apart that have one torch: several Pythons, the most frequent first."""

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from matrix import commands, tallies
 from matrix.diff import Diff
+from matrix.diff.changes import is_part
 from matrix.diff.text import headline
 from matrix.page.sentences import LibrarySentences, sentences
 from matrix.page.table import GLYPHS, MIXED, MIXED_GLYPH, NOT_RUN, Mark, Table, has_run
@@ -61,11 +62,13 @@ class View:
 
     sheets = SHEETS
 
-    def __init__(self, matrix: Mapping[str, Any], changes: Diff | None = None) -> None:
+    def __init__(
+        self, matrix: Mapping[str, Any], changes: Diff | None = None, why_not: str = ""
+    ) -> None:
         self.matrix = matrix
         self.table = Table(matrix)
         self.cells = self.table.cells
-        self._changes = changes
+        self._changes, self.why_not = changes, why_not
         self._marks: dict[tuple[Mark, ...], Markup] = {}
 
     @cached_property
@@ -82,7 +85,7 @@ class View:
     def news(self) -> str:
         """What changed since the last complete run, in a sentence."""
         if self._changes is None:
-            return "No earlier complete run of this selection to compare with."
+            return self.why_not or "No earlier complete run of this selection to compare with."
         said = headline(self._changes)
         # Of what has not run, nothing is known to be as it was.
         return said if self.matrix["complete"] else f"So far: {said[:1].lower()}{said[1:]}"
@@ -91,6 +94,16 @@ class View:
     def ended(self) -> int:
         """How many cells have a result."""
         return sum(cell["outcome"] != NOT_RUN for cell in self.cells)
+
+    @property
+    def planned(self) -> int:
+        """How many cells the plan has: those of the other parts too, where this is one."""
+        return int(self.matrix.get("whole") or len(self.cells))
+
+    @property
+    def is_part(self) -> bool:
+        """Whether other cells of the plan are in other parts of the run."""
+        return is_part(self.matrix)
 
     @property
     def carried(self) -> int:

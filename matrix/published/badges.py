@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from packaging.version import InvalidVersion
-
 from matrix import axes
 from matrix.causes import span
 from matrix.diff.changes import torch_of
@@ -121,16 +119,9 @@ class _Stems:
 
 def _names(cells: Iterable[Cell]) -> Names:
     """Return the minor of each torch of a run, or ``nightly``; all of it where that is no name."""
-    found = {cell["torch"]: _minor(cell["torch"]) for cell in cells}
+    found = {cell["torch"]: torch_of(cell["torch"]) for cell in cells}
     often = Counter(found.values())
     return {torch: name if often[name] == 1 else torch for torch, name in found.items()}
-
-
-def _minor(torch: str) -> str:
-    try:
-        return torch_of(torch)
-    except InvalidVersion:
-        return torch
 
 
 def _place(cell: Cell) -> tuple[str, ...]:

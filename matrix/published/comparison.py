@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from matrix.diff import Change, Diff, Group, Kind
+from matrix.causes import marked
+from matrix.compare import SCHEMA as OF_MATRIX
+from matrix.diff import Change, Diff, Group, Kind, diff
 from matrix.diff.changes import Side, Subject
 from matrix.diff.suspects import Difference, Suspect
 from matrix.store import RunFolder, in_order, read_json, runs
@@ -14,7 +17,54 @@ from pytest_torchcompat.errors import RecordError
 SCHEMA = 1
 # What data of another form than is read here leads to.
 WHY_NOT = (KeyError, TypeError, AttributeError, ValueError, RecursionError)
+LONGEST = 200  # characters of what is wrong with a run
 _SUBJECT = ("library", "version", "beside", "torch", "checkpoint", "use", "policy", "python")
+
+
+class Compared(NamedTuple):
+    """How a run differs from an earlier one, or why that is not known; neither where none is."""
+
+    changes: Diff | None
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The run before another: its name, its matrix, or what is wrong with that."""
+
+    name: str
+    matrix: dict[str, Any] | None = None
+    wrong: str = ""
+
+    @classmethod
+    def read(cls, name: str, matrix: dict[str, Any]) -> Earlier:
+        """Return a run as a comparison takes it; one of another schema or form says so."""
+        if matrix.get("schema") != OF_MATRIX:
+            schema = f"its matrix.json has schema {matrix.get('schema')!r}"
+            return cls(name, wrong=f"{schema}, and {OF_MATRIX} is the one that is read here")
+        try:
+            return cls(name, marked(matrix))
+        except WHY_NOT as error:
+            return cls(name, wrong=_misshapen(error))
+
+    def compared(self, matrix: dict[str, Any]) -> Compared:
+        """Return how a run differs from this one."""
+        if self.matrix is None:
+            return Compared(None, self._why_not(self.wrong) if self.wrong else "")
+        try:
+            return Compared(diff(self.matrix, matrix))
+        except WHY_NOT as error:
+            return Compared(None, self._why_not(_misshapen(error)))
+
+    def _why_not(self, wrong: str) -> str:
+        return (
+            f"Run {self.name} was before it and can't be compared with: {wrong}. "
+            "`python -m matrix render` writes it anew where it is named."
+        )
+
+
+def _misshapen(error: Exception) -> str:
+    return f"its matrix.json is not of the form that is read here ({repr(error)[:LONGEST]})"
 
 
 def told(changes: Diff | None, matrix: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,12 +22,14 @@ def write_matrix(folder: RunFolder, matrix: Mapping[str, Any]) -> None:
     write_json(folder.matrix, {"$schema": folder.schema.name, **matrix})
 
 
-def write_beside(folder: RunFolder, matrix: Mapping[str, Any], changes: Diff | None) -> None:
+def write_beside(
+    folder: RunFolder, matrix: Mapping[str, Any], changes: Diff | None, why_not: str = ""
+) -> None:
     """Write what machines and other pages read: changes, their feed, badges and a summary."""
     own = told(changes, matrix)
     write_json(folder.changes, own)
     write_text(folder.feed, feed(lineage(folder, own)))
-    write_text(folder.summary, summary(matrix, changes))
+    write_text(folder.summary, summary(matrix, changes, why_not))
     _write_badges(folder.badges, matrix)
 
 

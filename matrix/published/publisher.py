@@ -7,14 +7,13 @@ from functools import cached_property
 from typing import Any
 
 from matrix import history
-from matrix.causes import marked
 from matrix.compare import merge
-from matrix.diff import Diff, diff
+from matrix.diff import Diff
 from matrix.history import CellTrend, History
 from matrix.page.render import render
 from matrix.plan import Plan
 from matrix.project import catalogue_of
-from matrix.published.comparison import WHY_NOT
+from matrix.published.comparison import WHY_NOT, Earlier
 from matrix.published.files import write_beside, write_matrix
 from matrix.questions import before
 from matrix.store import RunFolder, finite, write_text
@@ -42,20 +41,22 @@ class Publisher:
         """Write matrix.json and the page as the run is now, and return the matrix."""
         matrix: Matrix = finite(merge(self._plan, self._folder, self._tolerances))
         write_matrix(self._folder, matrix)
-        page = render(matrix, self.changes(matrix), self._trends(matrix))
+        found = self._earlier.compared(matrix)
+        page = render(matrix, found.changes, self._trends(matrix), found.why_not)
         write_text(self._folder.page, page)
         return matrix
 
     def beside(self, matrix: Matrix) -> None:
         """Write what lies beside the page: it takes long where there are many cells."""
-        write_beside(self._folder, matrix, self.changes(matrix))
+        found = self._earlier.compared(matrix)
+        write_beside(self._folder, matrix, found.changes, found.why_not)
 
     def changes(self, matrix: Matrix) -> Diff | None:
         """Return how the run differs from the one before it; ``None`` where there is none."""
-        return _compared(self._earlier, matrix) if self._earlier else None
+        return self._earlier.compared(matrix).changes
 
     @cached_property
-    def _earlier(self) -> Matrix | None:
+    def _earlier(self) -> Earlier:
         plan = self._plan
         run = {"run": plan.run, "selection": plan.selection.to_dict(), "edition": plan.edition}
         return _before(self._folder, run)
@@ -78,20 +79,12 @@ class Publisher:
 
 def compared(folder: RunFolder, matrix: Matrix) -> Diff | None:
     """Return how a run differs from the last complete one of its selection before it."""
-    old = _before(folder, matrix)
-    return _compared(old, matrix) if old else None
+    return _before(folder, matrix).compared(matrix).changes
 
 
-# The first of its kind, or after one of another form: nothing that it could differ from.
-def _before(folder: RunFolder, run: Matrix) -> Matrix | None:
+def _before(folder: RunFolder, run: Matrix) -> Earlier:
     try:
-        return marked(before(folder.path, run)[1])
+        path, found = before(folder.path, run)
     except (RecordError, *WHY_NOT):
-        return None
-
-
-def _compared(old: Matrix, matrix: Matrix) -> Diff | None:
-    try:
-        return diff(old, matrix)
-    except WHY_NOT:
-        return None
+        return Earlier("")  # the first of its kind: nothing that it could differ from
+    return Earlier.read(path.name, found)

@@ -23,18 +23,30 @@ NOT_PLANNED = "-"
 NO_EARLIER = "No earlier run of this selection is complete: there is nothing to compare with."
 
 
-def summary(matrix: Mapping[str, Any], changes: Diff | None = None) -> str:
-    """Return a run in Markdown, cut after a whole row or item where it would be too long."""
+def summary(
+    matrix: Mapping[str, Any], changes: Diff | None = None, why_not: str = NO_EARLIER
+) -> str:
+    """
+    Return a run in Markdown, cut after a whole row or item where it would be too long.
+
+    ``why_not`` says why there are no changes.
+    """
     table = Table(matrix)
     parts = [
         _heading(matrix),
         _outcomes(matrix),
         *_slower(table),
-        diff.markdown(changes, OF_CHANGES) if changes else f"### Changes\n\n{NO_EARLIER}\n",
+        _changes(changes, why_not or NO_EARLIER),
         _table(table, OF_TABLE),
     ]
     text = "\n".join(parts)
     return text + _unknown(matrix, LIMIT - len(text))
+
+
+def _changes(changes: Diff | None, why_not: str) -> str:
+    if changes:
+        return diff.markdown(changes, OF_CHANGES)
+    return f"### Changes\n\n{plain(why_not)}\n"
 
 
 def _heading(matrix: Mapping[str, Any]) -> str:
@@ -61,6 +73,8 @@ def _editions(matrix: Mapping[str, Any]) -> str:
 def _completeness(matrix: Mapping[str, Any]) -> str:
     if matrix["complete"]:
         return "Complete:"
+    if matrix.get("whole"):
+        return f"**Not complete**, a part of the {matrix['whole']:,} cells of its plan:"
     project = commands.project_in(matrix)
     command = commands.go_on(matrix["selection"] or {}, matrix["edition"], project=project)
     return f"**Not complete**: what was not run is no verdict, and {code(command)} goes on with it."

@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
+from matrix.versions import version_key
+
 
 def ordered(versions: Iterable[str]) -> tuple[str, ...]:
-    """Return versions from the oldest to the newest, each once."""
-    return tuple(sorted(set(versions), key=Version))
+    """Return versions from the oldest to the newest, each once; what is none comes last."""
+    return tuple(sorted(set(versions), key=version_key))
 
 
 def spans(worked: Iterable[str], tried: Iterable[str]) -> tuple[str, ...]:

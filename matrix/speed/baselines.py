@@ -7,11 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from packaging.version import Version
-
 from matrix.cell_files import CellFiles, paired_libraries, subject
 from matrix.speed import judging
 from matrix.speed.ways import way_of
+from matrix.versions import Place, version_key
 from pytest_torchcompat.record import FORWARD, Record
 
 Identity = tuple[str, str, str]
@@ -27,8 +26,8 @@ class _Timed:
     benchmark: Mapping[str, Any]
 
     @property
-    def rank(self) -> Version:
-        return Version(self.files.cell.torch)
+    def rank(self) -> Place:
+        return version_key(self.files.cell.torch)
 
 
 def added(found: Sequence[CellFiles], compared: Compared) -> Compared:

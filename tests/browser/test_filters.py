@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from page import synthetic_matrix
 
@@ -257,6 +259,38 @@ def test_a_slash_leads_to_the_search_from_anywhere_but_a_field(page_of):
         'torchaudio==2.9 finds that version installed, "in quotes" words as they stand. '
         "Press / to come here."
     )
+
+
+def test_the_key_of_the_search_is_turned_off_and_stays_off(page_of):
+    page = page_of()
+    box = field(page, "Search")
+    finder = page.get_by_role("search")
+    finder.get_by_role("button", name="Turn this key off", exact=True).click()
+    page.keyboard.press("/")
+    expect(box).not_to_be_focused()
+    page.reload()
+    page.locator("body").press("/")
+    expect(box).not_to_be_focused()
+    expect(box).to_have_accessible_description(re.compile('"in quotes" words as they stand\\.$'))
+    finder.get_by_role("button", name="Turn the key / on", exact=True).click()
+    page.keyboard.press("/")
+    expect(box).to_be_focused()
+    expect(box).to_have_accessible_description(re.compile(r"Press / to come here\.$"))
+
+
+def test_where_a_browser_keeps_nothing_the_key_is_off_until_the_page_is_left(page_of):
+    page = page_of()
+    page.evaluate("() => Object.defineProperty(window, 'localStorage', { get() { throw 0 } })")
+    page.get_by_role("button", name="Turn this key off").click()
+    page.keyboard.press("/")
+    expect(field(page, "Search")).not_to_be_focused()
+
+
+def test_a_narrow_window_with_a_keyboard_can_turn_the_key_off_and_a_phone_is_told_of_none(page_of):
+    narrow = page_of(viewport={"width": 360, "height": 740})
+    expect(narrow.get_by_role("button", name="Turn this key off")).to_be_visible()
+    phone = page_of(viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    expect(phone.get_by_role("button", name="Turn this key off")).to_be_hidden()
 
 
 def test_a_phone_folds_the_rarer_filters_away_and_says_which_are_in_use(page_of):

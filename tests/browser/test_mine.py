@@ -259,6 +259,51 @@ def test_a_combination_leads_to_its_cell_and_keeps_the_rest_of_the_view(page_of)
     expect(page).to_have_url(re.compile("have=ultralytics.*gpu=RTX"))
 
 
+def flaky_of(matrix, version, torch, policy, outcome="pass"):
+    """Let the tries of a version on a torch disagree under a policy."""
+    for cell in matrix["cells"]:
+        if (cell["version"], cell["torch"]) == (version, torch):
+            (one, *_) = [c for c in cell["checks"] if c["policy"] == policy]
+            one |= {"tally": {"fail": 1, "pass": 2}, "outcome": outcome}
+
+
+def test_what_works_at_some_tries_is_said_to_be_flaky_as_recommend_does(page_of, real_matrix):
+    flaky_of(real_matrix, "8.1.0", "2.5.1", "stock")
+    flaky_of(real_matrix, "8.1.0", "2.5.1", "patched")
+    alone = only(real_matrix, "ultralytics")
+    page = asked(page_of, "ultralytics==8.1.0", source=alone)
+    (advice,) = recommend(alone, Question("ultralytics", "8.1.0"), NOW).sets
+    assert len(advice.flaky) == 2
+    hint = mine(page).get_by_text("Not stable: the tries disagree on torch 2.5.1 under stock, ")
+    expect(hint).to_contain_text(": pass 2, fail 1; torch 2.5.1 under patched, ")
+    expect(mine(page).locator(".leading")).to_contain_text("torch 2.5.1, unaided (flaky)")
+    row = mine(page).locator(".runs li[data-torch='2.5.1']")
+    expect(row.locator(".how")).to_have_text(re.compile(r"^unaided \(flaky\).*patched \(flaky\)"))
+    expect(row.locator(".sign")).to_have_text("◐")
+    expect(mine(page).locator(".runs li[data-torch='2.15.0'] .sign")).not_to_have_text("◐")
+
+
+def test_of_many_flaky_checks_the_first_stand_for_the_rest(page_of, real_matrix):
+    for torch in {cell["torch"] for cell in real_matrix["cells"]}:
+        flaky_of(real_matrix, "8.1.0", torch, "patched")
+    page = asked(page_of, "ultralytics==8.1.0", source=only(real_matrix, "ultralytics"))
+    expect(mine(page).get_by_text("Not stable: ")).to_have_text(re.compile(r"; and \d+ more\.$"))
+
+
+def test_a_flaky_part_of_what_works_is_said_to_be_one(page_of, real_matrix):
+    for cell in real_matrix["cells"]:
+        if (cell["version"], cell["torch"]) == ("8.4.190", "2.15.0"):
+            for check in cell["checks"]:
+                name = check["checkpoint"].rpartition("/")[2]
+                if name == "yolov8n" and check["policy"] == "patched":
+                    check["tally"] = {"fail": 2, "pass": 1}
+                elif name in {"yolov8n", "yolo11n"} or check["policy"] != "stock":
+                    check["outcome"] = "fail"
+    page = asked(page_of, "ultralytics==8.4.190", source=only(real_matrix, "ultralytics"))
+    row = mine(page).locator(".runs li").first
+    expect(row).to_contain_text("yolov8n patched (flaky)")
+
+
 def test_checkpoints_that_disagree_are_named_with_how_each_works(page_of, real_matrix):
     for cell in real_matrix["cells"]:
         if (cell["version"], cell["torch"]) == ("8.4.190", "2.15.0"):

@@ -783,13 +783,86 @@ def test_closed_in_any_way_it_returns_to_the_slot(panel_of, close):
     assert state_of(page) == {"policy": "strict"}
 
 
-def test_a_panel_that_a_link_opened_returns_to_its_slot(panel_of):
-    panel = panel_of({"cell": HUBERT})
-    by_escape(panel)
-    expect(panel.page.locator("td:focus")).to_have_attribute("data-c", "5")
-    panel.page.go_back()
+@pytest.mark.parametrize("close", [by_button, by_escape, by_backdrop])
+def test_back_after_closing_leads_on_from_what_was_before_it_was_opened(panel_of, close):
+    panel = panel_of({"policy": "strict"})
+    page = panel.page
+    page.locator("#filters").get_by_role("combobox", name="Library").select_option("ultralytics")
+    page.locator("tbody[data-version='8.1.0'] td[data-c]").first.click()
     expect(panel).to_be_visible()
-    expect(panel.get_by_role("heading", level=2)).to_contain_text("fairseq 0.12.2")
+    page.keyboard.press("ArrowRight")
+    panel.locator(".checks a").first.click()
+    expect(panel.get_by_role("heading", level=2)).to_contain_text("under")
+    close(panel)
+    expect(panel).to_be_hidden()
+    assert state_of(page) == {"policy": "strict", "library": "ultralytics"}
+    page.go_back()
+    expect(panel).to_be_hidden()
+    assert state_of(page) == {"policy": "strict"}
+    page.go_forward()
+    page.go_forward()
+    expect(panel).to_be_visible()
+    by_escape(panel)
+    expect(panel).to_be_hidden()
+    assert state_of(page) == {"policy": "strict", "library": "ultralytics"}
+
+
+def test_a_panel_that_a_link_of_a_sheet_opened_closes_to_that_sheet(page_of):
+    page = page_of("measured", "sheet=loading&library=ultralytics")
+    page.locator("#loading tbody a").first.click()
+    panel = page.get_by_role("dialog")
+    expect(panel).to_be_visible()
+    by_escape(panel)
+    expect(panel).to_be_hidden()
+    assert state_of(page) == {"sheet": "loading", "library": "ultralytics"}
+
+
+def test_a_panel_is_left_as_ever_after_the_page_was_read_anew(page_of):
+    page = page_of("synthetic", "policy=strict")
+    panel = page.get_by_role("dialog")
+    page.locator("td[data-c='1']").first.click()
+    page.keyboard.press("ArrowRight")
+    page.reload()
+    expect(panel.get_by_role("heading", level=2)).to_be_visible()
+    by_escape(panel)
+    expect(panel).to_be_hidden()
+    assert state_of(page) == {"policy": "strict"}
+    page.go_forward()
+    expect(panel).to_be_visible()
+
+
+def test_a_panel_that_a_link_opened_returns_to_its_slot_and_back_leaves_the_page(page_of):
+    panel = opened_at(page_of, "synthetic", {"cell": HUBERT})
+    page = panel.page
+    panel.get_by_role("button", name="to the left").click()
+    expect(panel.get_by_role("heading", level=2)).to_contain_text("2.13.0")
+    by_escape(panel)
+    expect(panel).to_be_hidden()
+    expect(page.locator("td:focus")).to_have_count(1)
+    assert state_of(page) == {}
+    page.go_back()
+    assert page.url == "about:blank"
+
+
+def test_a_panel_that_can_t_be_left_by_the_history_closes_all_the_same(page_of):
+    page = page_of("synthetic", "policy=strict")
+    panel = page.get_by_role("dialog")
+    page.locator("td[data-c='1']").first.click()
+    page.evaluate("() => (history.go = () => undefined)")
+    for _ in range(2):
+        panel.get_by_role("button", name="Close").click()
+    expect(panel).to_be_hidden()
+    assert state_of(page) == {"policy": "strict"}
+
+
+def test_a_panel_closes_where_the_browser_keeps_no_more_steps(page_of):
+    panel = opened_at(page_of, "synthetic", {"cell": HUBERT})
+    page = panel.page
+    page.evaluate("() => { history.pushState = history.replaceState = () => { throw 0 } }")
+    panel.get_by_role("button", name="to the left").click()
+    expect(panel.get_by_role("heading", level=2)).to_contain_text("2.13.0")
+    by_button(panel)
+    expect(panel).to_be_hidden()
 
 
 def test_selecting_text_past_the_edge_does_not_close(panel_of):

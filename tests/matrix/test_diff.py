@@ -114,6 +114,65 @@ def test_a_check_of_one_run_alone_is_new_or_removed():
     assert kinds(of([alone], [both])) == ["removed"]
 
 
+NARROWED = {
+    "library": {"library": ["coqui-tts"]},
+    "version": {"library": ["coqui-tts==0.28.0"]},
+    "cell": {"cell": ["*torch2.8.0-coqui-tts0.28.0"]},
+    "torch": {"torch": ["2.8"]},
+    "policy": {"policy": ["stock"]},
+}
+
+
+@pytest.mark.parametrize("selection", NARROWED.values(), ids=list(NARROWED))
+def test_what_a_run_was_not_asked_for_is_neither_removed_nor_new(selection):
+    elsewhere = {
+        "library": cell(check(**FINE), library="fairseq", id="py3.12-torch2.8.0-fairseq0.28.0"),
+        "version": cell(check(**FINE), version="0.24.2"),
+        "torch": cell(check(**FINE), torch="2.9.0"),
+    }
+    mine = cell(check(**FINE), check("c/d", **FINE), check(policy="patched", **FINE))
+    out_of_reach = {
+        "library": [elsewhere["library"]],
+        "version": [elsewhere["library"], elsewhere["version"]],
+        "cell": list(elsewhere.values()),
+        "torch": [elsewhere["torch"]],
+        "policy": [],
+    }[next(name for name, each in NARROWED.items() if each is selection)]
+    whole = run(mine, *out_of_reach, name="old")
+    only = check(policy="patched", **FINE)
+    kept = [check(**FINE)] if "policy" in selection else [check(**FINE), only]
+    narrow = run(cell(*kept), selection=selection)
+    for old, new, kind in ((whole, narrow, "removed"), (narrow, whole, "new")):
+        found = diff(old, new)
+        assert kinds(found) == [kind]
+        # What was asked for and is gone is told as ever.
+        assert [c.subject.checkpoint for c in found.groups[0].changes] == ["c/d"]
+
+
+def test_of_cells_in_other_parts_of_its_plan_a_part_says_nothing():
+    mine = cell(check(**FINE), check("c/d", **FINE))
+    others = [
+        cell(check(**FINE), python="3.10"),
+        cell(check(**FINE), torch="2.9.0"),
+        cell(check(**FINE), version="0.29.0"),
+    ]
+    whole = run(mine, *others, name="old")
+    part = run(cell(check(**ODD)), whole=4, complete=False)
+    found = diff(whole, part)
+    assert kinds(found) == ["regressed", "removed"]
+    assert [len(group.changes) for group in found.groups] == [1, 1]
+    assert list(lines(found))[2] == (
+        "Run 2026-11-20T0100 is a part of its plan: cells of other parts are left out."
+    )
+    assert kinds(diff(part, whole)) == ["fixed", "new"]
+
+
+def test_the_highest_version_of_a_part_need_not_be_that_of_its_plan():
+    old = run(cell(check(**FINE), version="0.28.0"), name="old")
+    part = run(cell(check(**ODD), version="0.29.0"), whole=2)
+    assert kinds(diff(old, part)) == ["new"]
+
+
 def test_an_experiment_is_no_news():
     fields = {"experiment": True, "use": "trial"}
     assert one({**FINE, **fields}, {**REFUSED, **fields}) is None
@@ -221,7 +280,7 @@ def test_it_says_what_makes_two_runs_unlike():
     assert list(lines(diff(old, new)))[1:] == [
         "Run old is not complete: what it did not reach is no change.",
         "They were asked for different editions: auto and replica.",
-        "They were narrowed differently: what one of them left out is new or removed.",
+        "They were narrowed differently: what one of them was not asked for is left out.",
     ]
 
 
@@ -375,7 +434,7 @@ def test_the_newest_release_is_compared_with_the_newest():
 def test_runs_of_other_versions_have_no_newest_in_common(selection):
     old = run(cell(check(**FINE), version="0.28.0"), name="old")
     new = run(cell(check(**FINE), version="0.29.0"), selection=selection)
-    assert kinds(diff(old, new)) == ["new", "removed"]
+    assert kinds(diff(old, new)) == ["new"]
 
 
 def test_a_newest_release_that_is_still_swept_by_its_version_is_compared_with_itself():

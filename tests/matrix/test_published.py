@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -114,6 +115,17 @@ def test_changes_since_the_last_complete_run_are_in_every_file(made):
     assert "4 regressed" in folder.page.read_text()
 
 
+def test_a_part_of_a_run_tells_no_cell_of_another_part_as_removed(made):
+    publish(*made(NAMES[0]))
+    plan, folder = made(said=("fail", None))
+    alone = dataclasses.replace(plan, cells=plan.cells[:1], whole=CELLS)
+    matrix = publish(alone, folder)
+    assert (matrix["whole"], matrix["complete"]) == (2, False)
+    counts = json.loads(folder.changes.read_text())["counts"]
+    assert {kind: count for kind, count in counts.items() if count} == {"regressed": 4}
+    assert "whole" not in publish(plan, folder)
+
+
 def test_the_feed_goes_on_with_what_earlier_nights_had(made):
     publish(*made(NAMES[0]))
     publish(*made(NAMES[1], said=("pass", "fail")))
@@ -184,23 +196,39 @@ def test_a_sibling_that_cannot_be_read_is_passed_over(made, how):
 
 
 @pytest.mark.parametrize(
-    "damage",
+    ("damage", "wrong"),
     [
-        {"cells": [{"id": 1}]},
-        {"cells": {}},
-        {"cells": [1]},
-        {"run": None},
-        {"torch": None},
-        {"cells": "odd"},
+        ({"cells": [{"id": 1}]}, "not of the form that is read here (KeyError("),
+        ({"cells": {}}, ""),
+        ({"cells": [1]}, "not of the form that is read here (TypeError("),
+        ({"run": None}, ""),
+        ({"torch": None}, ""),
+        ({"cells": "odd"}, "not of the form that is read here (TypeError("),
+        ({"schema": 2}, "its matrix.json has schema 2, and 1 is the one that is read here."),
+        ({"schema": None}, "its matrix.json has schema None, and 1 is"),
     ],
 )
-def test_an_earlier_run_of_another_form_stops_nothing(made, damage):
+def test_an_earlier_run_of_another_form_stops_nothing_and_is_told(made, damage, wrong):
     before, old = made(NAMES[0])
     matrix = publish(before, old)
     write_json(old.matrix, {**matrix, **damage})
     plan, folder = made()
     publish(plan, folder)
     assert names(folder) == PAGE | MACHINES
+    page, text = html.unescape(folder.page.read_text()), folder.summary.read_text()
+    said = f"Run {NAMES[0]} was before it and can't be compared with: "
+    next_ = "<code>python -m matrix render</code> writes it anew where it is named."
+    assert [said in page, next_ in page, "can't be compared with" in text] == [bool(wrong)] * 3
+    assert page.count(wrong) >= 2
+    assert ("No earlier complete run" in page) is False
+    assert json.loads(folder.changes.read_text())["new"]["run"] == NAMES[1]
+
+
+def test_a_run_of_which_none_was_before_tells_of_no_other(made):
+    _, folder = made()
+    publish(*made())
+    assert "No earlier complete run of this selection" in folder.page.read_text()
+    assert "can't be compared" not in html.unescape(folder.page.read_text())
 
 
 def test_a_version_that_is_none_in_an_earlier_run_stops_nothing(made):
@@ -210,8 +238,41 @@ def test_a_version_that_is_none_in_an_earlier_run_stops_nothing(made):
     write_json(old.matrix, matrix)
     plan, folder = made()
     publish(plan, folder)
-    assert json.loads(folder.changes.read_text())["old"] is None
-    assert compared(folder, json.loads(folder.matrix.read_text())) is None
+    changes = json.loads(folder.changes.read_text())
+    assert changes["old"]["run"] == NAMES[0]
+    assert {kind: count for kind, count in changes["counts"].items() if count} == {
+        "new": 4,
+        "removed": 4,
+    }
+    assert compared(folder, json.loads(folder.matrix.read_text())) is not None
+
+
+@pytest.mark.parametrize("odd", ["unknown", "2.x", ""])
+@pytest.mark.parametrize("field", ["torch", "version"])
+def test_a_run_of_what_is_no_version_is_published_and_compared_and_recommends_nothing(
+    made, capsys, field, odd
+):
+    publish(*made(NAMES[0]))
+    plan, folder = made()
+    cells = (dataclasses.replace(plan.cells[0], **{field: odd}), plan.cells[1])
+    torch = tuple(cell.torch for cell in cells)
+    write_json(folder.plan, dataclasses.replace(plan, cells=cells, torch=torch).to_dict())
+    assert main(["render", str(folder.path)]) == 0
+    assert main(["diff", str(folder.path), str(folder.path)]) == 0
+    assert main(["recommend", "--runs", str(folder.path.parent), "--library", "ultralytics"]) == 2
+    assert f'(InvalidVersion("Invalid version: {odd!r}"))' in capsys.readouterr().err
+
+
+def test_a_run_whose_torch_is_no_text_is_not_compared_and_it_is_said_what_is_wrong(made, capsys):
+    plan, folder = made()
+    matrix = publish(plan, folder)
+    matrix["cells"][0]["torch"] = None
+    write_json(folder.matrix, matrix)
+    assert main(["diff", str(folder.path), str(folder.path)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {folder.matrix} is not of the form that is read here (TypeError('the torch of "
+        f"{CELLS[0]} is None')); `python -m matrix render {folder.path}` writes it anew\n"
+    )
 
 
 def test_a_history_that_cannot_be_read_stops_nothing(made):

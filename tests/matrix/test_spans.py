@@ -26,6 +26,11 @@ def test_the_specifiers_admit_what_worked_and_nothing_else_that_was_tried(swept)
     assert {version: admits(found, version) for version in swept} == swept
 
 
+@given(st.sets(VERSIONS), st.sets(st.sampled_from(["unknown", "2.x", ""])))
+def test_what_is_no_version_comes_after_all_that_are(versions, odd):
+    assert ordered({*versions, *odd}) == (*ordered(versions), *sorted(odd))
+
+
 @given(SWEPT)
 def test_every_specifier_is_one_that_an_installer_reads(swept):
     for specifier in spans([version for version, works in swept.items() if works], swept):

@@ -52,6 +52,8 @@ def test_a_summary_begins_with_what_was_run_and_whether_all_of_it_was(matrix):
             "fairseq` goes on with it. 33 cells"
         )
     )
+    said = summary({**matrix, "whole": 1040}).splitlines()[2]
+    assert said.startswith("**Not complete**, a part of the 1,040 cells of its plan: 33 cells")
 
 
 def test_what_is_confirmed_to_be_slower_is_one_line(matrix):

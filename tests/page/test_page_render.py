@@ -160,6 +160,32 @@ def test_an_incomplete_run_says_so_in_its_title_and_first():
     assert text_.index("Incomplete run.") < text_.index("Finished not yet")
 
 
+@pytest.mark.parametrize("odd", ["unknown", "2.x", ""])
+def test_what_is_no_version_comes_last_and_is_shown_as_it_is(odd):
+    matrix = synthetic_matrix.measured(synthetic_matrix.matrix())
+    first, other = matrix["cells"][0], matrix["cells"][20]
+    first["torch"] = odd
+    other["version"] = odd
+    matrix["torch"] = [each for each in matrix["torch"] if each != odd] + [odd]
+    page = render(matrix, diff(marked(synthetic_matrix.matrix(run="before")), marked(matrix)))
+    index = embedded(page)
+    assert index["torch"][index["cells"][0]["torch"]] == odd == index["torch"][-1]
+    names = re.findall(rf'data-library="{other["library"]}" data-version="([^"]*)"', page)
+    assert names[-1] == odd
+    assert f"{odd}." in ParsedPage(page).text.partition("Every torch: ")[2]
+
+
+def test_a_part_of_a_run_says_of_how_many_cells_and_what_unites_it():
+    values = {"complete": False, "finished": None, "whole": 40}
+    text_ = ParsedPage(render(synthetic_matrix.matrix(**values))).text
+    assert "Incomplete run. 32 of 40 cells have a result." in text_
+    assert (
+        "these are a part of the plan, and python -m matrix merge unites it with the others."
+        in text_
+    )
+    assert "goes on with the rest" not in text_
+
+
 def test_a_first_run_says_that_there_is_none_before(parsed):
     assert "No earlier complete run of this selection to compare with." in parsed.text
 

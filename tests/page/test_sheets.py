@@ -752,7 +752,55 @@ def test_the_loads_of_a_checkpoint_lead_to_one_of_its_checks(measured):
     assert parse_qs(first.lstrip("#"))["sheet"] == ["loading"]
 
 
-def test_a_load_that_was_not_done_is_an_empty_place(measured):
+def test_stock_whose_loads_are_not_timed_has_no_column_and_it_is_said_why(measured):
+    for check in (check for cell in measured["cells"] for check in cell["checks"]):
+        if check["policy"] == "stock":
+            check["loading"] = None
+    found = said("loading", measured)
+    assert (
+        "Stock has no column: its load is not timed, as our watching would be timed with it; "
+        "whether it loads is in the matrix." in found
+    )
+    assert "plain, ms patched allowlisted strict mapped" in found
+    assert (Sheets(measured).loading.untimed, "refused" in found) == ("stock", True)
+
+
+def test_stock_that_was_timed_for_some_says_of_the_others_that_they_were_not(measured):
+    stock = [
+        check
+        for cell in measured["cells"]
+        for check in cell["checks"]
+        if check["policy"] == "stock" and check["loading"]
+    ]
+    for check in stock[1:]:
+        check["loading"] = None
+    kept = next(c["id"] for c in measured["cells"] if stock[0] in c["checks"])
+    measured["cells"] = [
+        cell
+        for cell in measured["cells"]
+        if cell["id"] == kept or cell["library"] not in {"rvc", stock[0]["library"]}
+    ]
+    found = Sheets(measured).loading
+    assert found.policies[0] == "stock"
+    assert {row.costs[0].note for row in found.rows} <= {"", "not timed", "not planned"}
+    assert "not timed" in {row.costs[0].note for row in found.rows}
+    assert "pass not timed" in said("loading", measured)
+
+
+def test_what_was_not_planned_and_not_done_says_so_and_is_never_an_empty_place(measured):
+    shown = said("loading", measured)
+    wav = shown.partition("torchaudio/wav")[2].partition("pyannote/")[0]
+    assert wav.count("not planned") == 3
+    for check in (check for cell in measured["cells"] for check in cell["checks"]):
+        if check["loading"]:
+            check["loading"] |= {"plain": None, "mmap": None}
+            check["loading"]["policy"] |= {"memory": None}
+    without = said("loading", measured)
+    assert "6.5 MB not done no figure" in without
+    assert "not planned not done pyannote/" in without
+
+
+def test_a_load_that_was_not_done_has_no_figure(measured):
     for check in (check for cell in measured["cells"] for check in cell["checks"]):
         if check["loading"]:
             short = {"plain": None, "mmap": None, "remarks": ["nobody trusts it"]}

@@ -4,6 +4,7 @@
 
 import { counted, fill, grouped, h } from "./dom.js";
 import { ALL_POLICIES, everything, find, FILTERS, policyOf, tally } from "./match.js";
+import { asksForSearch, searchKey } from "./search_key.js";
 import { change, cleared, href, listen, read } from "./state.js";
 import { compareVersions } from "./versions.js";
 
@@ -169,6 +170,7 @@ function searchField() {
     ...{ type: "search", name: "text", id: "find", autocomplete: "off", spellcheck: "false" },
     ...{ "aria-describedby": "find-hint", oninput: take, onchange: () => (typing = false) },
   });
+  const [key, turn] = searchKey();
   const hint = h(
     "p",
     { id: "find-hint", class: "quiet" },
@@ -177,9 +179,10 @@ function searchField() {
     " finds that version installed, ",
     h("code", null, '"in quotes"'),
     " words as they stand. ",
-    h("span", { class: "keys" }, "Press ", h("kbd", null, "/"), " to come here."),
+    key,
   );
-  return [h("label", { class: "find" }, h("span", null, "Search"), input), hint];
+  const below = h("div", { class: "hint" }, hint, " ", turn);
+  return [h("label", { class: "find" }, h("span", null, "Search"), input), below];
 }
 
 /** @param {Index} index */
@@ -213,9 +216,7 @@ function clearAll() {
 /** @param {HTMLFormElement} form */
 function listenToKeys(form) {
   document.addEventListener("keydown", (event) => {
-    const { target, key } = event;
-    const busy = target instanceof Element && target.closest("input, select, textarea, dialog");
-    if (key === "/" && !busy && !event.ctrlKey && !event.metaKey && !event.altKey) {
+    if (asksForSearch(event)) {
       event.preventDefault();
       change({ sheet: "matrix" });
       /** @type {HTMLInputElement} */ (form.elements.namedItem("text")).focus();

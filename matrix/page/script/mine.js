@@ -2,7 +2,7 @@
 
 /** @import {Index, State} from "./types.js" */
 /** @import {Fit} from "./cards.js" */
-/** @import {Combination, WaySet} from "./ways.js" */
+/** @import {Combination, Tried, WaySet} from "./ways.js" */
 
 import { architectureOf, closeCards, fitOf } from "./cards.js";
 import { fill, h } from "./dom.js";
@@ -22,6 +22,7 @@ const ANY_CARD = ["", "any"];
 const PROCESSOR = "cpu";
 const PARTLY = "◐";
 const MANY_ARCHS = 3;
+const FEW_FLAKY = 5; // checks that are named
 const HOW_TO_NAME =
   "Name it as its maker does, such as RTX 5080, or by its architecture, such as sm_120.";
 const ONLY_BUILT =
@@ -156,6 +157,7 @@ function mineAnswer(index, state) {
   return [
     card.unknown,
     ...sets.map((set) => h("p", { class: "leading" }, leading(index, wanted, set, card))),
+    ...sets.flatMap((set) => notStable(index, set, sets)),
     card.fit ? h("p", { class: "hint" }, ONLY_BUILT) : null,
     ...sets.flatMap((set) => combinationsOf(index, wanted, set, sets, card.fit)),
   ];
@@ -264,7 +266,7 @@ function leading(index, wanted, set, card) {
   /** @type {Map<string, string[]>} */
   const ways = new Map();
   for (const each of [...found].reverse().sort((a, b) => rankOfWay(a) - rankOfWay(b))) {
-    const key = howOf(each.how, each.shims) + onlyOn(index, set, each);
+    const key = howIn(each) + onlyOn(index, set, each);
     ways.set(key, [...(ways.get(key) ?? []), index.torch[index.cells[each.cell].torch]]);
   }
   const every = [...index.torch].sort(compareVersions);
@@ -278,10 +280,10 @@ function leading(index, wanted, set, card) {
  * @param {WaySet} set
  * @param {Combination} combination
  */
-function onlyOn(index, { combinations }, { cell, how, shims }) {
-  const { torch, python } = index.cells[cell];
+function onlyOn(index, { combinations }, combination) {
+  const { torch, python } = index.cells[combination.cell];
   const same = combinations.filter((each) => index.cells[each.cell].torch === torch);
-  const alike = same.every((each) => howOf(each.how, each.shims) === howOf(how, shims));
+  const alike = same.every((each) => howIn(each) === howIn(combination));
   return alike ? "" : `, on Python ${python}`;
 }
 
@@ -322,6 +324,42 @@ function howOf(how, shims) {
   }
   const named = `${shims.length === 1 ? "shim" : "shims"} ${inWords(shims)}`;
   return how === "stock" ? `with ${named}` : `${AIDS[how]} and ${named}`;
+}
+
+/** @param {Combination} combination */
+function howIn({ how, shims, flaky }) {
+  return `${howOf(how, shims)}${flakyWord(flaky, how)}`;
+}
+
+/**
+ * Return what is added of a way whose tries disagree: what works at some of them does not just work.
+ * @param {Tried[]} flaky
+ * @param {string} policy
+ * @param {number[]} [subjects] All of them where it is left out.
+ */
+function flakyWord(flaky, policy, subjects) {
+  const of = flaky.filter((each) => each.policy === policy);
+  return of.some(({ subject }) => subjects?.includes(subject) ?? true) ? " (flaky)" : "";
+}
+
+/**
+ * Say which checks of a set have tries that disagree, as `matrix recommend` does.
+ * @param {Index} index
+ * @param {WaySet} set
+ * @param {WaySet[]} sets
+ */
+function notStable(index, { beside, combinations }, sets) {
+  const known = combinations.filter(({ fits }) => fits !== false);
+  const all = known.flatMap(({ cell, flaky }) => {
+    const torch = index.torch[index.cells[cell].torch];
+    return flaky.map(({ subject, policy, tally }) => {
+      return `torch ${torch} under ${policy}, ${subjectsIn(index, [subject])}: ${tally}`;
+    });
+  });
+  const more = all.length > FEW_FLAKY ? [`and ${all.length - FEW_FLAKY} more`] : [];
+  const where = sets.length > 1 && beside ? ` beside ${beside}` : "";
+  const says = [...all.slice(0, FEW_FLAKY), ...more].join("; ");
+  return all.length ? [h("p", { class: "hint" }, `Not stable${where}: the tries disagree on ${says}.`)] : [];
 }
 
 /**
@@ -379,7 +417,8 @@ function combinationLine(index, wanted, combination, fit) {
   const torch = cell.build || index.torch[cell.torch];
   const version = wanted.version ? "" : `, ${wanted.library} ${cell.version}`;
   const { sign, glyph, words } = lineWords(index, combination);
-  const others = inWords(combination.others.map((policy) => AIDS[policy]));
+  const { flaky } = combination;
+  const others = inWords(combination.others.map((policy) => `${AIDS[policy]}${flakyWord(flaky, policy)}`));
   const also = others ? h("span", { class: "quiet" }, `, also ${others}`) : null;
   return h(
     "li",
@@ -401,13 +440,19 @@ function combinationLine(index, wanted, combination, fit) {
  * @param {Combination} combination
  */
 function lineWords(index, combination) {
-  const { how, shims, parts, failing } = combination;
+  const { how, shims, parts, failing, flaky } = combination;
+  if (how && flakyWord(flaky, how)) {
+    return { sign: "mixed", glyph: PARTLY, words: howIn(combination) };
+  }
   if (how) {
     const word = how === "stock" && !shims.length ? "pass" : "shimmed";
     return { sign: word, glyph: glyphOf(index, word), words: howOf(how, shims) };
   }
   if (parts.length) {
-    const works = parts.map((part) => `${subjectsIn(index, part.subjects)} ${AIDS[part.how]}`);
+    const works = parts.map((part) => {
+      const unsure = flakyWord(flaky, part.how, part.subjects);
+      return `${subjectsIn(index, part.subjects)} ${AIDS[part.how]}${unsure}`;
+    });
     const not = failing.length ? [`not ${subjectsIn(index, failing)}`] : [];
     return { sign: "mixed", glyph: PARTLY, words: [...works, ...not].join("; ") };
   }

@@ -4,7 +4,7 @@
 
 import { fill, h } from "./dom.js";
 import { NO_CELL } from "./panel_parts.js";
-import { change, href, read } from "./state.js";
+import { change, href, leave, read } from "./state.js";
 
 /**
  * @typedef {object} Frame
@@ -30,7 +30,7 @@ export function panelFrame() {
   const about = h("p", { class: "quiet" });
   const body = h("div", { class: "body" });
   const [left, right] = [stepButton(), stepButton()];
-  const close = h("button", { type: "button", onclick: () => dialog.close() }, "Close");
+  const close = h("button", { type: "button", onclick: leavePanel }, "Close");
   const tools = h("div", { class: "tools" }, left, right, linkButton(), close);
   const inside = h("div", { class: "inside" }, tools, h("header", null, title, about), body);
   const dialog = h("dialog", { id: "panel", "aria-labelledby": "panel-title" }, inside);
@@ -48,11 +48,19 @@ function listenToClosing({ dialog, left, right }) {
   // What is beside the sheet is the dialog's backdrop; to select text may end there.
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog && pressed === dialog) {
-      dialog.close();
+      leavePanel();
     }
+  });
+  dialog.addEventListener("cancel", (event) => {
+    event.preventDefault(); // it closes when the address no longer names a cell
+    leavePanel();
   });
   dialog.addEventListener("close", () => closed(dialog));
   dialog.addEventListener("keydown", (event) => step(event, left, right));
+}
+
+function leavePanel() {
+  leave(NO_CELL);
 }
 
 /** @param {HTMLDialogElement} dialog */
@@ -61,7 +69,7 @@ function closed(dialog) {
     return; // Forward opened it again
   }
   if (read().cell) {
-    change(NO_CELL);
+    leavePanel();
   }
   // Opened by a link or a mouse, there is no place to return to but that of the cell.
   const held = document.activeElement;

@@ -29,6 +29,11 @@ const KEYS = /** @type {(keyof State)[]} */ (Object.keys(START));
 /** @type {Listener[]} */
 const listeners = [];
 let current = parse(location.hash);
+// How many steps of the history ago the panel was opened. An address that somebody came to with a
+// panel open has no step of ours before it: there it counts from that one.
+let inside = insideOf(0);
+/** @type {Partial<State> | null} What is changed at the step that we are on the way to. */
+let returning = null;
 
 /** Return the present state; what the address leaves out has its default. */
 export function read() {
@@ -47,12 +52,27 @@ export function change(part, how = {}) {
   if (written(next) === written(current)) {
     return;
   }
-  try {
-    history[how.replace ? "replaceState" : "pushState"](null, "", written(next));
-  } catch {
-    // A browser takes only so many addresses in a while: the view goes on without one.
+  const steps = how.replace ? inside : stepsTo(next);
+  if (noteStep(how.replace ? "replaceState" : "pushState", steps, written(next))) {
+    inside = steps;
   }
   become(next);
+}
+
+/**
+ * Change the state by going back to the step before the panel was opened, which Back leads on from.
+ *
+ * Where there is none, what the panel was opened at is changed instead.
+ * @param {Partial<State>} part
+ */
+export function leave(part) {
+  if (!inside || inside >= history.length || returning) {
+    returning = null;
+    change(part, { replace: true });
+    return;
+  }
+  returning = part;
+  history.go(-inside);
 }
 
 /**
@@ -118,9 +138,45 @@ function become(next) {
 }
 
 function followAddress() {
-  const next = parse(location.hash);
+  inside = insideOf(stepsTo(parse(location.hash)));
+  const next = { ...parse(location.hash), ...returning };
+  if (returning && written(next) !== written(parse(location.hash))) {
+    noteStep("replaceState", inside, written(next));
+  }
+  returning = null;
   if (written(next) !== written(current)) {
     become(next);
+  }
+}
+
+/** @param {State} next What a new step of the history leads to. */
+function stepsTo(next) {
+  return next.cell ? inside + 1 : 0;
+}
+
+/**
+ * Return how many steps ago the panel was opened, as this step of the history noted; a new one
+ * notes what is given.
+ * @param {number} steps
+ */
+function insideOf(steps) {
+  const known = history.state?.inside;
+  // What can't be noted is not known at the next visit of this step, so it is not counted on.
+  return known ?? (noteStep("replaceState", steps) ? steps : 0);
+}
+
+/**
+ * @param {"pushState" | "replaceState"} how
+ * @param {number} steps
+ * @param {string} [address]
+ */
+function noteStep(how, steps, address) {
+  try {
+    history[how]({ inside: steps }, "", address);
+    return true;
+  } catch {
+    // A browser takes only so many addresses in a while: the view goes on without one.
+    return false;
   }
 }
 

@@ -24,6 +24,8 @@ export interface Index {
   ways: string[];
   /** What a comparison of two times can say. */
   speeds: { word: string; glyph: string }[];
+  /** How tries that disagree came out: `pass 2, fail 1`. */
+  tallies: string[];
   cells: IndexCell[];
   checks: Checks;
   gpus: Gpus;
@@ -104,6 +106,8 @@ export interface Checks {
   globals: number[];
   /** Shims that it took. */
   shims: string[][];
+  /** Number in `tallies`, or -1 where its tries agree or there was one. */
+  tally: number[];
 }
 
 export interface Gpus {

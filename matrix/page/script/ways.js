@@ -15,8 +15,8 @@ const NO_VERDICT = new Set(["timeout", "infra", "not-run"]);
  */
 
 /**
- * A check's outcome and what it took.
- * @typedef {{subject: number, policy: string, outcome: number, shims: string[]}} Tried
+ * A check's outcome and what it took; `tally` is how its tries came out where they disagree.
+ * @typedef {{subject: number, policy: string, outcome: number, shims: string[], tally: string}} Tried
  */
 
 /**
@@ -29,6 +29,7 @@ const NO_VERDICT = new Set(["timeout", "infra", "not-run"]);
  * @property {string[]} shims
  * @property {{how: string, subjects: number[]}[]} parts
  * @property {number[]} failing Those that do not work in it.
+ * @property {Tried[]} flaky The checks whose tries disagree.
  * @property {boolean | null} fits Whether it is built for the card; `null` where nobody knows.
  */
 
@@ -83,13 +84,14 @@ export function waysOf(index, library, version, fit) {
  * @returns {Map<number, Tried[]>} The checks that count, by their cell.
  */
 function triedIn(index, cells) {
-  const { cell, subject, policy, outcome, shims } = index.checks;
+  const { cell, subject, policy, outcome, shims, tally } = index.checks;
   /** @type {Map<number, Tried[]>} */
   const found = new Map([...cells].map((number) => [number, []]));
   for (let n = 0; n < cell.length; n++) {
     if (cells.has(cell[n]) && !index.subjects[subject[n]].experiment) {
       const check = { subject: subject[n], outcome: outcome[n], shims: shims[n] };
-      found.get(cell[n])?.push({ ...check, policy: index.policies[policy[n]] });
+      const told = { policy: index.policies[policy[n]], tally: index.tallies[tally[n]] ?? "" };
+      found.get(cell[n])?.push({ ...check, ...told });
     }
   }
   return found;
@@ -116,7 +118,8 @@ function waySet(index, beside, cells, tried, fit) {
     const shims = working.length ? shimsIn(tried.get(cell) ?? [], working[0], kept) : [];
     const [parts, failing] = working.length ? [[], []] : partsOf(kept, of);
     const [how = "", ...others] = working;
-    return { cell, how, others, shims, parts, failing, fits: fit ? built(cell) : true };
+    const flaky = (tried.get(cell) ?? []).filter((c) => c.tally && kept.includes(c.subject));
+    return { cell, how, others, shims, parts, failing, flaky, fits: fit ? built(cell) : true };
   });
   return { beside, never, combinations: found.sort((a, b) => newestFirst(index, a.cell, b.cell)) };
 }
