@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+FEW = 8
+
 
 class TorchcompatError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -44,5 +46,8 @@ def unknown_name(kind: str, name: str, valid: Iterable[str]) -> UnknownNameError
     names = list(valid)
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    message = f"{name!r} is not a known {kind}. Choose one of: {', '.join(names)}.{hint}"
+    choice = f" Choose one of: {', '.join(names)}."
+    # Behind many names nobody would find it.
+    rest = hint + choice if len(names) > FEW else choice + hint
+    message = f"{name!r} is not a known {kind}.{rest}"
     return UnknownNameError(message)

@@ -160,7 +160,7 @@ def _by_words(pasted: Pasted) -> Iterator[Explained]:
     named = tuple(Error(name, words) for name in names if name not in (RESOLVER, CRASH, TIMEOUT))
     for failure in (pasted.installer, Failure(named)):
         told = replace(failure, versions=pasted.versions)
-        found = min(matches(told), key=lambda match: match.rank, default=None)
+        found = next(matches(told), None)
         if found:
             error = told.errors[found.position]
             known = _diagnosed(replace(told, errors=(error,)))

@@ -62,16 +62,11 @@ class Match:
     position: int
     groups: Mapping[str, str]
 
-    @property
-    def rank(self) -> tuple[int, int]:
-        """Lower is better: what knows most, then what was raised last."""
-        return (-self.signature.knows, self.position)
-
 
 def diagnose(failure: Failure) -> Diagnosis | None:
     """Return the diagnosis of a failure; ``None`` where nobody has met it before."""
-    found = sorted(matches(failure), key=lambda match: (*match.rank, match.signature.id))
-    return _diagnosis(found[0], failure) if found else None
+    found = next(matches(failure), None)
+    return _diagnosis(found, failure) if found else None
 
 
 def prescribed(name: str, failure: Failure, groups: Mapping[str, str]) -> Diagnosis | None:
@@ -81,25 +76,27 @@ def prescribed(name: str, failure: Failure, groups: Mapping[str, str]) -> Diagno
 
 
 def matches(failure: Failure, known: Iterable[Signature] = SIGNATURES) -> Iterator[Match]:
-    """Yield every signature that fits."""
-    by_name = _KNOWN if known is SIGNATURES else _by_name(known)
-    for position, error in enumerate(failure.errors):
-        for signature in by_name.get(error.name, ()):
-            found = signature.search(error.message)
-            if found and _fits(signature, failure):
-                groups = {name: text for name, text in found.groupdict().items() if text}
-                yield Match(signature, position, groups)
+    """Yield every signature that fits: what knows most first, of it what was raised last."""
+    # Whoever wants the best alone spares the search for the others.
+    for by_name in _KNOWN if known is SIGNATURES else _ranked(known):
+        for position, error in enumerate(failure.errors):
+            for signature in by_name.get(error.name, ()):
+                found = signature.search(error.message)
+                if found and _fits(signature, failure):
+                    groups = {name: text for name, text in found.groupdict().items() if text}
+                    yield Match(signature, position, groups)
 
 
-def _by_name(known: Iterable[Signature]) -> Mapping[str, Sequence[Signature]]:
-    found: dict[str, list[Signature]] = {}
-    for signature in known:
+def _ranked(known: Iterable[Signature]) -> Sequence[Mapping[str, Sequence[Signature]]]:
+    """Return signatures by the names of their exceptions; those that know most are first."""
+    found: dict[int, dict[str, list[Signature]]] = {}
+    for signature in sorted(known, key=lambda each: (-each.knows, each.id)):
         for name in signature.exceptions:
-            found.setdefault(name, []).append(signature)
-    return found
+            found.setdefault(signature.knows, {}).setdefault(name, []).append(signature)
+    return tuple(found.values())
 
 
-_KNOWN = _by_name(SIGNATURES)
+_KNOWN = _ranked(SIGNATURES)
 
 
 def _fits(signature: Signature, failure: Failure) -> bool:

@@ -1,14 +1,5 @@
 """The pytest plugin; its name for ``-p no:`` is torchcompat."""
 
-from pytest_torchcompat.plugin.benchmarks import (
-    pytest_benchmark_compare_machine_info as pytest_benchmark_compare_machine_info,
-)
-from pytest_torchcompat.plugin.benchmarks import (
-    pytest_benchmark_update_machine_info as pytest_benchmark_update_machine_info,
-)
-from pytest_torchcompat.plugin.benchmarks import (
-    pytest_collection_modifyitems as pytest_collection_modifyitems,
-)
 from pytest_torchcompat.plugin.fixtures import (
     _torchcompat_subject as _torchcompat_subject,
 )

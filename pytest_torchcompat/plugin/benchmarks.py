@@ -1,4 +1,8 @@
-"""Our figures in pytest-benchmark's table and JSON, and what it says of the machine."""
+"""
+Our figures in pytest-benchmark's table and JSON, and what it says of the machine.
+
+A plugin beside ours, registered where pytest-benchmark is there.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ from collections.abc import Generator, Sequence
 from typing import Any, Callable
 
 import pytest
+
+from pytest_torchcompat.plugin.options import is_benchmarking
 
 FIXTURE = "torchcompat_forward"
 KEY = "torchcompat"  # in the JSON of a benchmark, and in that of the machine
@@ -22,7 +28,7 @@ def tell(request: pytest.FixtureRequest, figures: dict[str, Any], times: Sequenc
     It reads a clock around a call; the call here does nothing, and the clock goes on by the time
     of a round. So the table, the JSON and ``pytest-benchmark compare`` have them as their own.
     """
-    if not request.config.pluginmanager.hasplugin("benchmark"):
+    if not is_benchmarking(request.config):
         return
     replay, clock = replayed(times, figures["method"])
     theirs = request.node.get_closest_marker("benchmark")
@@ -52,12 +58,10 @@ def replayed(times: Sequence[float], method: str) -> tuple[Callable[[], None], C
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(
-    config: pytest.Config, items: list[pytest.Item]
-) -> Generator[None, object, object]:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, object, object]:
     """Let ``--benchmark-only`` and ``--benchmark-skip`` take our tests for benchmarks."""
     # pytest-benchmark goes by the name of its fixture, which ours asks for once it has the times.
-    named = _named_as_benchmarks(items) if config.pluginmanager.hasplugin("benchmark") else []
+    named = _named_as_benchmarks(items)
     try:
         return (yield)
     finally:

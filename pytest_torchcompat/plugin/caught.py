@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from pytest_torchcompat.plugin.marks import Node
+from pytest_torchcompat.plugin.options import POLICY
 from pytest_torchcompat.policies import Policy
 
 _FAILED = pytest.StashKey["list[_Failed]"]()
-POLICY = pytest.StashKey["Policy | None"]()  # of the test or module that runs, or ran last
 _FIXTURE = pytest.StashKey["_Fixture | None"]()
 _FUNCTION = "function"
 
 
-@dataclass(frozen=True)
-class _Fixture:
+class _Fixture(NamedTuple):
     """One that outlives the test which first asked for it."""
 
     name: str
@@ -34,8 +32,7 @@ class _Fixture:
         return self.name in getattr(node, "fixturenames", ()) and _is_in(node, self.owner)
 
 
-@dataclass(frozen=True)
-class _Failed:
+class _Failed(NamedTuple):
     """A load's line, and where it ran."""
 
     line: dict[str, Any]
@@ -101,5 +98,5 @@ def before(node: Node) -> dict[str, Any] | None:
 
 def place_of(load: Mapping[str, Any]) -> str:
     """Return where a load was made and what it read."""
-    via = f" -> {load['site']}" if load["site"] != load["caller"] else ""
-    return f"{load['caller']}{via}   {load['file']}"
+    via = f" -> {load['site']}" if load["site"] not in ("", load["caller"]) else ""
+    return f"{load['caller'] or load.get('test', '')}{via}   {load['file']}"

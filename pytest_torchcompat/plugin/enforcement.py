@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from pytest_torchcompat.plugin import caught, marks
-from pytest_torchcompat.plugin.options import SETTINGS
+from pytest_torchcompat.plugin import marks
+from pytest_torchcompat.plugin.options import POLICY, SETTINGS
 from pytest_torchcompat.plugin.summary import note
 from pytest_torchcompat.policies import Policy
 
@@ -44,10 +44,11 @@ def policy_of(item: pytest.Item) -> Policy | None:
 @contextlib.contextmanager
 def held_for(node: pytest.Item | pytest.Collector, policy: Policy | None) -> Iterator[None]:
     """Hold a policy for a ``with`` block; does nothing without one, without torch, or twice."""
-    node.config.stash[caught.POLICY] = policy
+    node.config.stash[POLICY] = policy
     if policy is None or node.config.stash.get(_HELD, False) or not _torch_imports(node.config):
         yield
         return
+    from pytest_torchcompat.plugin import caught
     from pytest_torchcompat.plugin.state import state_of
     from pytest_torchcompat.policies.interception import applied
     from pytest_torchcompat.policies.rules import Load

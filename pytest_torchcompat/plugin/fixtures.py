@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Callable
 import pytest
 
 from pytest_torchcompat.errors import FetchError, TorchcompatError, UnknownNameError
-from pytest_torchcompat.outcome import Stage
 from pytest_torchcompat.plugin import marks
-from pytest_torchcompat.plugin.enforcement import torch_is_installed
+from pytest_torchcompat.plugin.enforcement import held_for, torch_is_installed
 from pytest_torchcompat.plugin.options import SETTINGS
 
 if TYPE_CHECKING:  # what every pytest session imports is kept light
@@ -77,7 +76,9 @@ def _torchcompat_subject(
     from pytest_torchcompat.plugin.subject import Subject
 
     subject = Subject(request.node, torchcompat_checkpoint)
-    yield subject
+    # A test that asks for it while it runs, by its name in a text, has no policy until now.
+    with held_for(request.node, subject.policy):
+        yield subject
     subject.note()
 
 
@@ -91,6 +92,8 @@ def torchcompat_load(_torchcompat_subject: Subject) -> Callable[..., Any]:
 
     def load(loader: Callable[[Path], Any] | None = None) -> Any:
         __tracebackhide__ = True
+        from pytest_torchcompat.outcome import Stage
+
         read = loader or _to_cpu
         path = _torchcompat_subject.file.path
         return _torchcompat_subject.attempted(Stage.LOAD, lambda: read(path))
@@ -107,6 +110,8 @@ def _to_cpu(path: Path) -> Any:
 @pytest.fixture
 def torchcompat_model(_torchcompat_subject: Subject) -> Iterator[Any]:
     """The model, loaded by its library's own loader under the policy."""
+    from pytest_torchcompat.outcome import Stage
+
     subject = _torchcompat_subject
     library = subject.library
     if not _is_installed(library.distribution):
@@ -244,6 +249,7 @@ def _run(
     __tracebackhide__ = True
     from pytest_torchcompat.libraries import forward_of
     from pytest_torchcompat.libraries.inputs import NotOfferedError, checked
+    from pytest_torchcompat.outcome import Stage
 
     row, before = subject.file.checkpoint, dict(subject.found)
     try:
@@ -268,6 +274,7 @@ def _benchmarked(
 ) -> dict[str, Any]:
     """Return the figures, and keep the test's first; a clock that can't be right ends the test."""
     __tracebackhide__ = True
+    from pytest_torchcompat.outcome import Stage
     from pytest_torchcompat.timing import ClockError
 
     first = "benchmark" not in subject.found

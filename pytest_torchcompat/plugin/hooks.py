@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pytest
 
-from pytest_torchcompat.plugin import caught, hookspecs, marks, options, summary
+from pytest_torchcompat.plugin import hookspecs, marks, options, summary
 from pytest_torchcompat.plugin.enforcement import held_for, policies_for, policy_of, runs_once
 from pytest_torchcompat.plugin.options import PROBLEM, SETTINGS
 
@@ -31,11 +31,21 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     config.stash[SETTINGS] = options.resolve(config)
     config.stash[summary.PENDING] = []
-    config.pluginmanager.register(_Boundary(), "torchcompat-boundary")
+    for name, plugin in _plugins(config):
+        config.pluginmanager.register(plugin, f"torchcompat-{name}")
+
+
+def _plugins(config: pytest.Config) -> Iterator[tuple[str, object]]:
+    """Yield what a session registers beside these hooks; none pays for what it has no use for."""
+    yield "boundary", _Boundary()
+    if options.is_benchmarking(config):
+        from pytest_torchcompat.plugin import benchmarks
+
+        yield "benchmarks", benchmarks
     if config.stash[SETTINGS].whole_suite:
-        config.pluginmanager.register(_Fixtures(), "torchcompat-fixtures")
+        yield "fixtures", _Fixtures()
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(summary.Writer(config), "torchcompat-writer")
+        yield "writer", summary.Writer(config)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -143,5 +153,7 @@ class _Fixtures:
     def pytest_fixture_setup(
         self, fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
     ) -> Generator[None, object, object]:
-        with caught.in_fixture(request.config, fixturedef):
+        from pytest_torchcompat.plugin.caught import in_fixture
+
+        with in_fixture(request.config, fixturedef):
             return (yield)

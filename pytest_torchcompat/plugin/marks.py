@@ -60,7 +60,8 @@ def _checkpoint_problem(node: pytest.Item) -> str | None:
         )
     for name in mark.kwargs:
         if name not in KEYWORDS:
-            return f"{_CHECKPOINT}: {unknown_name('keyword', name, KEYWORDS)}"
+            other = f" Policies are named by {_POLICY}." if "polic" in name.lower() else ""
+            return f"{_CHECKPOINT}: {unknown_name('keyword', name, KEYWORDS)}{other}"
     names = mark.kwargs.get("globals", ())
     if not (isinstance(names, (list, tuple)) and all(isinstance(name, str) for name in names)):
         return f'{_CHECKPOINT}: globals is a tuple of names, such as ("argparse.Namespace",)'

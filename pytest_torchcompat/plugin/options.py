@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import pytest
 
@@ -14,6 +13,7 @@ from pytest_torchcompat.policies import Policy, parse_policies
 
 EDITIONS = ("auto", "reference", "replica")
 LISTS = ("allow", "trust")
+JOINED = ("policy", "shims")  # lists in one text, with commas
 DEFAULTS: dict[str, Any] = {
     "policy": Policy.ALLOWLISTED.value,
     "edition": "auto",
@@ -50,8 +50,7 @@ METAVARS = {
 }
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """Every effective setting, and where each came from."""
 
     policies: tuple[Policy, ...]
@@ -83,6 +82,7 @@ class Settings:
 
 
 SETTINGS = pytest.StashKey[Settings]()
+POLICY = pytest.StashKey["Policy | None"]()  # of the test or module that runs, or ran last
 PROBLEM = "torchcompat_problem"  # what a worker of pytest-xdist stopped for
 
 
@@ -103,6 +103,12 @@ def add_options(parser: pytest.Parser) -> None:
         parser.addini(f"torchcompat_{name}", text, type=kind, default=None)
 
 
+def is_benchmarking(config: pytest.Config) -> bool:
+    """Return whether pytest-benchmark is there: by its entry point, or named as a module."""
+    names = ("benchmark", "pytest_benchmark.plugin")
+    return any(map(config.pluginmanager.hasplugin, names))
+
+
 def resolve(config: pytest.Config) -> Settings:
     """Return the settings; raises ``pytest.UsageError`` with a sentence for a bad one."""
     values: dict[str, Any] = {}
@@ -110,6 +116,7 @@ def resolve(config: pytest.Config) -> Settings:
     for name in DEFAULTS:
         values[name], sources[name] = _sourced(config, name)
     try:
+        _require_no_settings_among_rows(config.rootpath / "pyproject.toml")
         policies = parse_policies(values["policy"])
         _check(values)
         report = _writable(_path(config, values["report"]))
@@ -133,7 +140,19 @@ def _sourced(config: pytest.Config, name: str) -> tuple[Any, str]:
     if given is not None:
         return given, "command line"
     ini = config.getini(f"torchcompat_{name}")
-    return (ini, "ini") if ini else (DEFAULTS[name], "default")
+    if not ini:
+        return DEFAULTS[name], "default"
+    return (ini if name in LISTS else _text(name, ini)), "ini"
+
+
+def _text(name: str, ini: Any) -> str:
+    """Return what an ini key says; a list, as TOML can have it, is one of names at the most."""
+    given = [ini] if isinstance(ini, str) else ini
+    right = len(given) == 1 or name in JOINED
+    if not (right and all(isinstance(each, str) for each in given)):
+        message = f"torchcompat_{name} in the ini file takes one text in quotes, not {ini!r}"
+        raise pytest.UsageError(message)
+    return ",".join(given)
 
 
 def _check(values: dict[str, Any]) -> None:
@@ -148,6 +167,18 @@ def _check(values: dict[str, Any]) -> None:
 
         for name in values["shims"].split(","):
             shim.get(name.strip())
+
+
+def _require_no_settings_among_rows(file: Path) -> None:
+    """Raise where ``[tool.torchcompat]`` has settings of ours: they would hold for nothing."""
+    try:
+        named = b"[tool.torchcompat]" in file.read_bytes()
+    except OSError:
+        return
+    if named:  # seldom, so that start-up does not pay for reading TOML
+        from pytest_torchcompat.checkpoints.project import parsed, table_of
+
+        table_of(file, parsed(file), "tool", "torchcompat")
 
 
 def _writable(report: Path | None) -> Path | None:

@@ -20,14 +20,14 @@ def call_sites(root: Path | None) -> tuple[str, str]:
     """
     Return where ``torch.load`` was called, and the project's own line that led there.
 
-    A patch of ``torch.load`` in the project did not lead there by itself: its caller did.
+    A patch of ``torch.load`` in the project did not lead there by itself: its caller did. Each is
+    empty where nobody's code is there but pytest's, which asked one of our fixtures for the file.
     """
-    frames = [frame for frame in _frames() if not _is_machinery(frame)]
-    if not frames:
-        return ("", "")
     own = list(own_frames(root))
     own = [frame for frame in own if not _is_patch(frame)] or own
-    return (_place(frames[0], root), _place(own[0] if own else frames[0], root))
+    frame = next((frame for frame in _frames() if not _is_machinery(frame)), None)
+    site = "" if frame is None or _is_pytests(frame) else _place(frame, root)
+    return (site, _place(own[0], root) if own else site)
 
 
 def own_frames(root: Path | None) -> Iterator[types.FrameType]:
@@ -46,6 +46,10 @@ def _frames() -> Iterator[types.FrameType]:
 def _is_machinery(frame: types.FrameType) -> bool:
     file = frame.f_code.co_filename
     return file.startswith(_OWN) or file.endswith(_TORCH)
+
+
+def _is_pytests(frame: types.FrameType) -> bool:
+    return str(frame.f_globals.get("__name__")).startswith(("_pytest.", "pluggy."))
 
 
 def _is_patch(frame: types.FrameType) -> bool:

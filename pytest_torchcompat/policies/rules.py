@@ -46,7 +46,8 @@ class Load:
     One call of ``torch.load``: where it was made, what it read and what became of it.
 
     ``kind`` is load, and ``policy`` what held. ``site`` is the line that called ``torch.load`` and
-    ``caller`` the project's own line that led there; ``file`` is what was read, by its path from
+    ``caller`` the project's own line that led there, both empty where pytest
+    asked a fixture of ours for the model; ``file`` is what was read, by its path from
     the project on, and ``sha256`` its hash. ``weights_only`` is what it was given, ``None`` where
     it was left to torch; ``overridden`` says that the policy set an explicit ``False`` aside.
     ``globals`` are the names in the pickle beyond torch's own, ``allowed_by_library`` what

@@ -128,8 +128,9 @@ def test_an_id_that_is_taken_is_told_with_its_file(project):
     [
         (
             'pth = "voice.pth"',
-            ": 'pth' is not a known key. Choose one of: library, path, download, url, hub, sha256,"
-            " bytes, licence, why, globals, pickled, tolerance, beside. Did you mean 'path'?",
+            ": 'pth' is not a known key. Did you mean 'path'? Choose one of: library, path,"
+            " download, url, hub, sha256, bytes, licence, why, globals, pickled, tolerance,"
+            " beside.",
         ),
         ('library = "torch"', ": it names no file; add path, url or hub"),
         (

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pytest_torchcompat.diagnosis import Error, Failure, diagnose
 from pytest_torchcompat.diagnosis.matching import matches
-from pytest_torchcompat.diagnosis.signature import CASE, GENERAL, Signature, advice
+from pytest_torchcompat.diagnosis.signature import CASE, GENERAL, LIBRARY, Signature, advice
 
 ALLOWED = (
     "Weights only load failed. Unsupported global: GLOBAL {0} was not an allowed global by default."
@@ -19,7 +19,7 @@ def signature(name, **fields):
 
 
 def best(failure, *known):
-    return min(matches(failure, known), key=lambda match: match.rank).signature.id
+    return next(matches(failure, known)).signature.id
 
 
 def test_the_signature_that_knows_most_wins_wherever_in_the_chain_it_matches():
@@ -32,6 +32,23 @@ def test_of_two_that_know_equally_much_the_one_about_what_was_raised_last_wins()
     first, cause = signature("first"), signature("cause", pattern="even")
     failure = Failure((Error("OddError", "odd"), Error("OddError", "even")))
     assert best(failure, cause, first) == "first"
+
+
+def test_all_that_fit_come_in_that_order_whatever_order_they_are_known_in():
+    known = [signature("b"), signature("a"), signature("general", knows=GENERAL)]
+    known += [signature("case", knows=CASE, pattern="even"), signature("cause", pattern="even")]
+    failure = Failure((Error("OddError", "odd"), Error("OddError", "even")))
+    for each in (known, known[::-1]):
+        found = [match.signature.id for match in matches(failure, each)]
+        assert found == ["case", "a", "b", "cause", "general"]
+
+
+def test_what_knows_less_is_not_searched_once_the_best_is_found():
+    case, library, general = (signature(str(n), knows=n) for n in (CASE, LIBRARY, GENERAL))
+    for other in (library, general):
+        vars(other)["regex"] = None  # a search would raise
+    failure = Failure((Error("OddError", "odd"), Error("OddError", "odd too")))
+    assert best(failure, general, library, case) == case.id
 
 
 def test_an_exception_is_known_by_its_name_with_and_without_its_module():

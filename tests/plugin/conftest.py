@@ -8,6 +8,11 @@ import os
 import pytest
 from forking import forks
 
+if importlib.util.find_spec("torch"):
+    # A suite that pytester runs in this process takes back what it imported, and a torch that is
+    # imported a second time corrupts the process.
+    import torch  # noqa: F401
+
 
 @pytest.fixture(scope="session")
 def _forks():

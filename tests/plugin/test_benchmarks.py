@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from pytest_torchcompat.plugin import benchmarks
-from pytest_torchcompat.plugin.summary import duration, timing_lines
+from pytest_torchcompat.plugin.telling import duration, timing_lines
 
 pytest.importorskip("torch")
 pytest.importorskip("pytest_benchmark")
@@ -128,6 +128,15 @@ def test_its_table_has_them(told):
 def test_the_machine_is_described_by_its_torch_and_gpus(told):
     machine = saved_in(told[0])["machine_info"]["torchcompat"]
     assert {"torch", "cuda", "cudnn", "gpus"} <= set(machine)
+
+
+def test_it_is_found_where_it_is_named_as_a_module(pytester, monkeypatch):
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makepyfile("import torch\n\ndef test_plain(benchmark): benchmark.pedantic(int)")
+    words = ("-p", "pytest_benchmark.plugin", "-p", "pytest_torchcompat.plugin")
+    pytester.runpytest_subprocess(*words, "--benchmark-json=it.json").assert_outcomes(passed=1)
+    found = json.loads((pytester.path / "it.json").read_text("utf-8"))
+    assert "torchcompat" in found["machine_info"]
 
 
 def test_a_suite_that_never_imports_torch_is_not_made_to(pytester):

@@ -98,7 +98,7 @@ def test_file(torchcompat_checkpoint):
         (
             'torchcompat_checkpoint("rvc/hubert-bse")',
             "*@pytest.mark.torchcompat_checkpoint: 'rvc/hubert-bse' is not a known checkpoint. "
-            "Choose one of: *Did you mean 'rvc/hubert-base'?*",
+            "Did you mean 'rvc/hubert-base'? Choose one of: *",
         ),
         (
             "torchcompat_checkpoint(7)",

@@ -79,6 +79,26 @@ def test_strict_holds_for_every_load_and_each_call_site_is_told(suite):
     )
 
 
+def test_a_file_that_can_run_code_is_to_be_scanned_and_not_allowed(pytester):
+    pytester.makepyfile(
+        make="""
+        import os, torch
+        class Shell:
+            def __reduce__(self):
+                return os.system, ("true",)
+        torch.save(Shell(), "evil.pt")
+        """,
+        test_app="""
+        import torch
+        def test_evil():
+            torch.load("evil.pt")
+        """,
+    )
+    assert pytester.runpython("make.py").ret == 0
+    result = run(pytester, "--torchcompat-policy=strict")
+    result.stdout.fnmatch_lines(["    refused: *.system      next: torchcompat scan evil.pt"])
+
+
 def test_each_policy_of_a_list_runs_the_tests_anew_session_fixtures_too(suite):
     result = run(
         suite, "--torchcompat-policy=strict,allowlisted", "--torchcompat-allow=argparse.Namespace"

@@ -100,6 +100,21 @@ def test_other(torchcompat_model):
     result.stdout.fnmatch_lines("*'torhc' is not a known library.*Did you mean 'torch'?*")
 
 
+@pytest.mark.parametrize("asked", ["torchcompat_model", "request"])
+def test_a_model_that_pytest_asked_for_is_told_by_the_test_that_has_it(pytester, voice, asked):
+    body = f"""
+import pytest
+
+@pytest.mark.torchcompat_checkpoint("assets/voice.pth", globals=("{NAMESPACE}",))
+def test_model({asked}):
+    assert {asked} if "{asked}" != "request" else request.getfixturevalue("torchcompat_model")
+"""
+    result = run(pytester, body)
+    result.assert_outcomes(passed=1)
+    place = r"\S+\.py::test_model" if asked == "torchcompat_model" else r"\S+\.py:\d+"
+    result.stdout.re_match_lines([rf"{place}   assets/voice\.pth = .*   ok"])
+
+
 def test_what_one_marker_says_of_a_file_holds_for_no_other_test(pytester, voice):
     listed = LOAD.format(marker=f'"assets/voice.pth", globals=("{NAMESPACE}",)')
     body = f"""
@@ -141,6 +156,11 @@ def test_a_file_that_is_missing_is_told_with_where_it_was_looked_for(pytester):
             '"a.pth", globls=()',
             "*'globls' is not a known keyword. Choose one of: library, globals. Did you mean "
             "'globals'?*",
+        ),
+        (
+            '"a.pth", policies="strict"',
+            "*Choose one of: library, globals. Policies are named by "
+            "@pytest.mark.torchcompat_policy*",
         ),
         (
             '"a.pth", globals="a.B"',

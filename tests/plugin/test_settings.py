@@ -83,6 +83,47 @@ def test_a_bad_setting_is_one_sentence_with_the_near_miss(project, option, sente
     assert sentence in [line.strip() for line in result.errlines]
 
 
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ('torchcompat_policy = ["strict", "stock"]', "policy=strict,stock (ini), *"),
+        (
+            'torchcompat_shims = ["isin-numbers", "numpy-aliases"]',
+            "*, shims=isin-numbers,numpy-aliases (ini), *",
+        ),
+        ('torchcompat_device = ["cpu"]', "*, device=cpu (ini), *"),
+    ],
+)
+def test_a_list_in_the_ini_file_is_read_as_the_names_that_it_holds(project, written, shown):
+    project.makepyprojecttoml(f"[tool.pytest.ini_options]\n{written}")
+    result = project.runpytest_inprocess("--co")
+    assert result.ret == pytest.ExitCode.OK
+    result.stdout.fnmatch_lines(f"torchcompat: {shown}")
+
+
+@pytest.mark.parametrize("written", ["['replica', 'auto']", "[1]"])
+def test_a_list_where_one_text_is_due_is_told(project, written):
+    project.makepyprojecttoml(f"[tool.pytest.ini_options]\ntorchcompat_edition = {written}")
+    result = project.runpytest_inprocess()
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    sentence = f"torchcompat_edition in the ini file takes one text in quotes, not {written}"
+    assert f"ERROR: {sentence}" in [line.strip() for line in result.errlines]
+
+
+def test_a_setting_among_the_rows_is_told_before_any_test_runs(project):
+    project.makepyprojecttoml('[tool.torchcompat]\npolicy = "strict"')
+    result = project.runpytest_inprocess("--co")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    (line,) = (line for line in result.errlines if line.startswith("ERROR"))
+    assert "'policy' is not a known key" in line
+    assert line.endswith("torchcompat_policy, belong into [tool.pytest.ini_options].")
+
+
+def test_rows_written_below_one_table_are_no_settings(project):
+    project.makepyprojecttoml("[tool.torchcompat]\ncheckpoints = {}")
+    assert project.runpytest_inprocess().ret == pytest.ExitCode.OK
+
+
 @pytest.mark.parametrize("shown", ["--help", "--version"])
 def test_help_and_version_are_shown_with_a_broken_configuration(project, shown):
     project.makeini("[pytest]\ntorchcompat_policy = nonsense")

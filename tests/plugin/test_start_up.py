@@ -12,7 +12,9 @@ import sys, pytest
 code = pytest.main(sys.argv[1:] + ["-q", "-p", "no:cacheprovider"])
 heavy = {"torch", "huggingface_hub", "numpy", "multiprocessing.context", "tomllib", "tomli"}
 heavy |= {"filelock"}
-heavy |= {"pytest_torchcompat.checkpoints.catalogue", "pytest_torchcompat.checkpoints.project"}
+ours = "checkpoints.catalogue checkpoints.project diagnosis outcome"
+ours += " plugin.benchmarks plugin.caught plugin.telling"
+heavy |= {f"pytest_torchcompat.{name}" for name in ours.split()}
 heavy &= set(sys.modules)
 sys.exit(f"exit {int(code)}, imported {sorted(heavy)}")
 """
@@ -35,7 +37,7 @@ def test_start_up_imports_neither_torch_nor_the_hub(tmp_path, arguments):
 
 
 def test_a_projects_rows_are_not_read_before_one_is_needed(pytester):
-    pytester.makepyprojecttoml("[tool.torchcompat]\nnonsense = true")
+    pytester.makepyprojecttoml("[tool.torchcompat.checkpoints]\nnonsense = true")
     pytester.makepyfile("def test_plain(): pass")
     pytester.runpytest_subprocess().assert_outcomes(passed=1)
 
