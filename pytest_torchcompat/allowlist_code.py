@@ -25,6 +25,11 @@ _NUMPY_DTYPES = (
     "#   torch.serialization.add_safe_globals([type(numpy.dtype('float64'))])",
 )
 _PAIRS = "# A pair says under which name the file has a class; torch 2.5 does not take pairs."
+SCRIPTS: Final = ("__main__", "__mp_main__")  # every program has its own
+_OF_A_SCRIPT = (
+    "# The file names {names} by the script that saved it, and does not say where else it is.",
+    "#   On torch 2.5, define it in the script that runs, and allow it there without a pair.",
+)
 # Classes that releases of their library have in different modules: below the first by its own name
 # alone, since ultralytics 8.0.98 made it a package; the others moved in coqui-tts 0.28.
 _MOVED: Final = re.compile(
@@ -110,6 +115,8 @@ class _Import(NamedTuple):
         as_alias = f" as {self.alias}" if self.alias != self.name else ""
         if self.module == "builtins":
             return []
+        if self.module in SCRIPTS:
+            return [f"# Import {self.name}{as_alias} here, from the module that defines it."]
         line = f"from {self.module} import {self.name}{as_alias}"
         if self.moved or not self.pickled:
             return [line]
@@ -149,6 +156,11 @@ def code_for(names: Iterable[str], place: str = ENTRY_POINT) -> list[str]:
     return head + (_at_once(imports) if place == ENTRY_POINT else _deferred(imports))
 
 
+def of_scripts(names: Iterable[str]) -> list[str]:
+    """Return the names of the script that saved the file, which nobody can import from there."""
+    return [each.name for each in _imports(beyond_any(names)) if each.module in SCRIPTS]
+
+
 def _at_once(imports: Sequence[_Import]) -> list[str]:
     items = ", ".join(each.item for each in imports)
     register = [f"torch.serialization.add_safe_globals([{items}])"] if items else []
@@ -164,7 +176,9 @@ def _deferred(imports: Sequence[_Import]) -> list[str]:
     """Return code that costs a program without torch nothing, and imports at the first load."""
     if not imports:
         return []
-    lines = _lines(imports) or ["pass"]
+    lines = _lines(imports)
+    if all(line.startswith("#") for line in lines):
+        lines.append("pass")
     indented = "\n".join(" " * 12 + line for line in lines)
     items = ", ".join(each.item for each in imports)
     return _DEFERRED.format(imports=indented, items=items).split("\n")
@@ -175,6 +189,8 @@ def _remarks(wanted: Sequence[str], imports: Sequence[_Import]) -> Iterator[str]
         yield _PAIRS
     if any(each.moved for each in imports):
         yield from _MAY_HAVE_MOVED
+    unplaced = " and ".join(each.name for each in imports if each.module in SCRIPTS)
+    yield from (line.format(names=unplaced) for line in _OF_A_SCRIPT if unplaced)
     if "numpy.dtype" in wanted:
         yield from _NUMPY_DTYPES
     for name in wanted:
@@ -233,13 +249,16 @@ def _of_any_version(each: _Import, dotted: str) -> _Import:
         if dotted.startswith(moved):
             module = "numpy._core." + each.module[len(moved) :]
             return each._replace(module=module, pickled=dotted)
+    if each.module in SCRIPTS:
+        return each._replace(pickled=dotted)
     if _MOVED.fullmatch(dotted):
         return each._replace(pickled=dotted, moved=True)
     return each
 
 
 def _head(wanted: Sequence[str], imports: Sequence[_Import]) -> str:
-    needed = sorted({each.module.partition(".")[0] for each in imports} - _STANDARD - {"torch"})
+    roots = {each.module.partition(".")[0] for each in imports}
+    needed = sorted(roots - _STANDARD - {"torch", *SCRIPTS})
     needs = f"; needs {' and '.join(needed)} installed" if needed else ""
     return (
         "# Lets torch.load read this file with weights_only=True. Works on torch"

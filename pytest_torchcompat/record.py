@@ -125,6 +125,9 @@ class Record:
     def cause(self) -> str:
         """Say in a line why a check does not work."""
         text = (self.message or "").strip()
+        blocked = re.search(r"GLOBAL (\S+) whose module \S+ is blocked", text)
+        if blocked:
+            return f"torch refuses {blocked[1]} whatever is allowed"
         if "Weights only load failed" in text and self.globals:
             more = f" and {len(self.globals) - 1} more" if len(self.globals) > 1 else ""
             named = re.search(r"GLOBAL (\S+) was not an allowed", text)

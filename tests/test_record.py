@@ -47,6 +47,13 @@ def test_a_record_that_is_none_is_refused_with_its_place(change, sentence):
     ("record", "sentence"),
     [
         (RECORD, "refused at load: torch refuses a.B and 1 more unless allowed"),
+        (
+            RECORD.changed(
+                message="Weights only load failed.\nTrying to load unsupported GLOBAL posix.system"
+                " whose module posix is blocked."
+            ),
+            "refused at load: torch refuses posix.system whatever is allowed",
+        ),
         (RECORD.changed(outcome=Outcome.PASS), "pass"),
         (RECORD.changed(outcome=Outcome.SHIMMED, shims=("x",)), "shimmed with x"),
         (

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_torchcompat.allowlist_code import ENTRY_POINT, PLACES, code
+from pytest_torchcompat.allowlist_code import ENTRY_POINT, PLACES, code, of_scripts
 from pytest_torchcompat.commands.input_files import cannot_be_read, require_file
 from pytest_torchcompat.commands.limit_options import add_limits, limits_from
 from pytest_torchcompat.display import escaped
@@ -33,6 +33,10 @@ _LONGEST = 300
 _NOT_TRIED = (
     "# Not tried: with --verify torch loads the file with this code, which imports these names and"
     " lets the file call them."
+)
+_NOT_PLACED = (
+    "the file does not say where {names} is defined, so that nothing here can import it. Import it"
+    " as the code says, and load the file in a program of yours."
 )
 _NOT_TRIED_WITHOUT_CODE = "# Not tried: with --verify torch loads the file."
 
@@ -61,8 +65,13 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the code; raises ``TorchcompatError`` for a file that no allow-list should open."""
-    lines = code(_scanned(args.file, limits_from(args.limit)), args.place)
-    sentence, failed = _verified(args.file, lines) if args.verify else (_untried(lines), False)
+    scan = _scanned(args.file, limits_from(args.limit))
+    lines = code(scan, args.place)
+    unplaced = of_scripts(scan.globals)
+    if unplaced:
+        sentence, failed = _unplaced(unplaced, tried=args.verify), args.verify
+    else:
+        sentence, failed = _verified(args.file, lines) if args.verify else (_untried(lines), False)
     sys.stdout.write("\n".join([*lines, sentence]) + "\n")
     return int(failed)
 
@@ -73,6 +82,11 @@ def _scanned(path: Path, limits: Limits) -> Scan:
         return scan_path(path, hashed=False, limits=limits)
     except OSError as error:
         raise cannot_be_read(path, error) from error
+
+
+def _unplaced(names: Sequence[str], *, tried: bool) -> str:
+    said = _NOT_PLACED.format(names=" or ".join(names))
+    return f"# Not {'verified' if tried else 'tried'}: {said}"
 
 
 def _untried(lines: Sequence[str]) -> str:

@@ -8,7 +8,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 from pytest_torchcompat import __version__
@@ -21,6 +20,7 @@ from pytest_torchcompat.audit import (
     audit,
     sarif,
 )
+from pytest_torchcompat.commands.input_files import named_path
 from pytest_torchcompat.display import escaped
 
 _ABOUT_VERDICTS = {
@@ -43,7 +43,9 @@ def add_parser(subparsers: Any) -> None:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "audit", help=about, description=f"{about}.", epilog=codes
     )
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="Files and folders")
+    parser.add_argument(
+        "paths", nargs="+", type=named_path, metavar="PATH", help="Files and folders"
+    )
     parser.add_argument(
         "--exclude",
         action="append",

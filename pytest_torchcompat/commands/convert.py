@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from pytest_torchcompat.allowlist_code import SCRIPTS
 from pytest_torchcompat.commands.input_files import require_file
 from pytest_torchcompat.convert import (
     Contents,
@@ -71,11 +72,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_place(out: Path, *, force: bool) -> None:
     shown = escaped(str(out))
-    if not out.parent.is_dir():
+    # Unlike Path's, it raises nothing where the folder above can't be looked at.
+    if not os.path.isdir(out.parent):  # noqa: PTH112
         folder = escaped(str(out.parent))
         message = f"there is no folder {folder} for {shown}; make it, or name a file elsewhere"
         raise ConvertError(message)
-    if out.is_dir():
+    if os.path.isdir(out):  # noqa: PTH112
         message = f"{shown} is a folder; name a file"
         raise ConvertError(message)
     if os.path.lexists(out) and not force:
@@ -135,7 +137,10 @@ def _shared(groups: list[list[str]], out: Path) -> Iterator[str]:
         yield f"Share their storage: {len(groups) - _MOST_GROUPS} more groups"
 
 
-_STANDARD = {"torch", "collections", "builtins", "__builtin__", "argparse", "_codecs"}
+_STANDARD = {
+    *("torch", "collections", "builtins", "__builtin__", "argparse", "_codecs"),
+    *SCRIPTS,  # which belong to no library
+}
 
 
 def _outermost(flat: Flat) -> Iterator[str]:

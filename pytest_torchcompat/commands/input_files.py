@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import stat
 from pathlib import Path
@@ -10,6 +11,14 @@ from pytest_torchcompat.display import escaped
 from pytest_torchcompat.errors import MissingFileError
 
 _NEXT = "Check the path and its permissions."
+
+
+def named_path(text: str) -> Path:
+    """Return the path that an argument names; an empty one would mean the current folder."""
+    if not text:
+        message = "'' names nothing. Is a variable of the shell unset? Name . for this folder."
+        raise argparse.ArgumentTypeError(message)
+    return Path(text)
 
 
 def require_file(path: Path) -> None:

@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 
 from pytest_torchcompat.checkpoints.catalogue import Checkpoint
 from pytest_torchcompat.checkpoints.rows import catalogue
+from pytest_torchcompat.commands.input_files import named_path
 from pytest_torchcompat.commands.limit_options import add_limits, limits_from
 from pytest_torchcompat.display import escaped, human_size
+from pytest_torchcompat.errors import MissingFileError
 from pytest_torchcompat.scan import Limits, Scan, Verdict, scan_path
 from pytest_torchcompat.scan.allowlists import MEASURED, beyond_any, spelled
 from pytest_torchcompat.scan.refusals import NEXT_STEPS, Reason
@@ -29,7 +31,7 @@ _NO_CHECKPOINT = (
     Reason.DOWNLOAD_FAULT.value,
     Reason.EMPTY.value,
 )
-_NOTHING = "No checkpoint found. Name a file to have it read whatever it is.\n"
+_NOTHING = "No checkpoint found. Name a file to have it read whatever it is."
 _DANGEROUS, _REFUSED = 1, 2
 _WEIGHTS_ONLY_BY_DEFAULT = (2, 6)
 
@@ -37,12 +39,12 @@ _WEIGHTS_ONLY_BY_DEFAULT = (2, 6)
 def add_parser(subparsers: Any) -> None:
     """Add the command and its options."""
     about = "Say what checkpoints would import, without executing anything"
-    codes = "Exit code: 0, or 1 with a dangerous file, 2 with a refused one."
+    codes = "Exit code: 0, or 1 with a dangerous file, 2 with a refused one or without any."
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "scan", help=about, description=f"{about}.", epilog=codes
     )
     paths = "Files, folders and patterns, ** for folders of any depth"
-    parser.add_argument("paths", nargs="+", type=Path, metavar="FILE", help=paths)
+    parser.add_argument("paths", nargs="+", type=named_path, metavar="FILE", help=paths)
     parser.add_argument("--json", action="store_true", help="Write a JSON list")
     hashing = (
         "Take the sha256 of each file, for which it is read whole, or of none. Without either,"
@@ -55,13 +57,19 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Scan each file; one that cannot be read is reported among the others."""
+    """
+    Scan each file; one that cannot be read is reported among the others.
+
+    Raises ``MissingFileError`` where the folders that are named hold no checkpoint.
+    """
     known = catalogue().by_sha256()
     hashing = args.json if args.sha256 is None else args.sha256
     sizes = frozenset(_sizes(known.values())) if args.sha256 is None else frozenset()
     way = _Way(hashing, sizes, limits_from(args.limit))
     scans = (scan for path in args.paths for each in _expanded(path) for scan in _scans(each, way))
     verdicts = _write_json(scans) if args.json else _write_reports(scans, known)
+    if not verdicts:
+        raise MissingFileError(_NOTHING)
     return _exit_code(verdicts)
 
 
@@ -97,7 +105,6 @@ def _write_reports(scans: Iterable[Scan], known: Mapping[str, Checkpoint]) -> se
     for scan in scans:
         sys.stdout.write("\n" * bool(verdicts) + report(scan, known))
         verdicts.add(scan.verdict)
-    sys.stdout.write("" if verdicts else _NOTHING)
     return verdicts
 
 

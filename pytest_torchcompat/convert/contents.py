@@ -28,6 +28,11 @@ _WAYS_OUT = {
     "legacy": "It was saved by torch before 1.6.",
 }
 
+_OF_A_PICKLE = (
+    "Where you trust it, load it in an isolated process, save what it holds with torch.save, and"
+    " convert that file"
+)
+
 
 @dataclass
 class Contents:
@@ -80,7 +85,7 @@ def reading(path: Path) -> Iterator[Contents]:
 
 def _contents(file: BinaryIO, scan: Scan) -> Contents:
     if scan.format not in _WAYS_OUT:
-        message = f"it is a {scan.format}, and torch.save writes none"
+        message = f"it is a {scan.format}, and torch.save writes none. {_OF_A_PICKLE}"
         raise ConvertError(message)
     try:
         return _of_zip(file, scan) if scan.format == "zip" else _of_legacy(file, scan)

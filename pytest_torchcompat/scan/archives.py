@@ -34,6 +34,9 @@ def archive_of(window: Window, limits: Limits) -> Archive:
     _refuse_torchscript(entries)
     by_name = _by_name(entries)
     root = entries[0].name.lower().partition(b"/")[0] + b"/"
+    if all(name.endswith(b".npy") for name in by_name):
+        cause = "It is a npz file of NumPy, which torch.load does not read."
+        raise RefusedError(Reason.NOT_A_CHECKPOINT, cause)
     if not all(name.startswith(root) for name in by_name):
         cause = "The zip has no root folder that all of its entries lie in."
         raise RefusedError(Reason.AMBIGUOUS_ZIP, cause)

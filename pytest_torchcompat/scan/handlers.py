@@ -98,11 +98,6 @@ def _kept(position: int, line: bytes, longest: int) -> int:
     return FIRST_TEXT + position if known else ANY
 
 
-def _mark(machine: Machine) -> None:
-    machine.fence = len(machine.stack)
-    machine.marks.append(machine.fence)
-
-
 def _pop(machine: Machine) -> None:
     if machine.marks and machine.marks[-1] == len(machine.stack):
         machine.pop_mark()
@@ -233,7 +228,6 @@ def _memoize(machine: Machine) -> None:
 
 
 _HANDLERS: Final[dict[bytes, Handler]] = {
-    b"(": _mark,
     b"0": _pop,
     b"1": _pop_mark,
     b"2": _duplicate,

@@ -4,6 +4,7 @@ import argparse
 import io
 import os
 import pickle
+import re
 import subprocess
 import sys
 import zipfile
@@ -55,6 +56,66 @@ def test_classes_of_one_name_do_not_hide_each_other():
         "torch.serialization.add_safe_globals([Conv, Conv_2])",
     ]
     assert lines[0].endswith("needs tones and voice installed.")
+
+
+def test_a_class_of_the_script_that_saved_the_file_is_imported_from_no_guessed_place():
+    assert lines_for(naming("__main__.Cfg", "__mp_main__.Namespace", "argparse.Namespace")) == [
+        "# Lets torch.load read this file with weights_only=True. Works on torch 2.6 and later.",
+        "# A pair says under which name the file has a class; torch 2.5 does not take pairs.",
+        "# The file names Cfg and Namespace by the script that saved it, and does not say where"
+        " else it is.",
+        "#   On torch 2.5, define it in the script that runs, and allow it there without a pair.",
+        "import torch",
+        "# Import Cfg here, from the module that defines it.",
+        "# Import Namespace here, from the module that defines it.",
+        "from argparse import Namespace as Namespace_2",
+        "torch.serialization.add_safe_globals("
+        '[(Cfg, "__main__.Cfg"), (Namespace, "__mp_main__.Namespace"), Namespace_2])',
+    ]
+
+
+def test_without_a_place_to_import_a_class_from_sitecustomize_gets_code_that_compiles():
+    lines = lines_for(naming("__main__.Cfg"), "sitecustomize")
+    compile("\n".join(lines), "sitecustomize", "exec")
+    assert "            # Import Cfg here, from the module that defines it." in lines
+
+
+@pytest.mark.parametrize("verify", [False, True])
+def test_a_class_that_only_its_owner_can_import_is_not_tried(tmp_path, capsys, monkeypatch, verify):
+    path = tmp_path / "model.pt"
+    path.write_bytes(naming("__main__.Cfg"))
+    monkeypatch.setattr(allowlist.subprocess, "run", None)
+
+    assert main(["allowlist", *["--verify"] * verify, str(path)]) == verify
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"# Not {'verified' if verify else 'tried'}: the file does not say where Cfg is defined, so"
+        " that nothing here can import it. Import it as the code says, and load the file in a"
+        " program of yours."
+    )
+
+
+SAVE = """
+import sys, torch
+class Cfg:
+    pass
+torch.save({"cfg": Cfg()}, sys.argv[1])
+"""
+
+
+def test_with_its_class_imported_torch_loads_what_a_script_saved(tmp_path):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "model.pt"
+    assert run_python(SAVE, path).returncode == 0
+    load = "import sys\nprint(torch.load(sys.argv[1], weights_only=True)['cfg'].__class__.__name__)"
+    if hasattr(torch.serialization, "get_unsafe_globals_in_checkpoint"):
+        (tmp_path / "configs.py").write_text("class Cfg:\n    pass\n")
+        pasted = "\n".join(lines_for(path.read_bytes()))
+        lines = [re.sub("# Import Cfg here.*", "from configs import Cfg", pasted)]
+    else:  # as the code says of torch 2.5
+        lines = ["import torch", "class Cfg: pass", "torch.serialization.add_safe_globals([Cfg])"]
+    done = run_python("\n".join([*lines, load]), path, cwd=tmp_path)
+
+    assert (done.stdout, done.returncode) == ("Cfg\n", 0), done.stderr
 
 
 def test_builtins_need_no_import():

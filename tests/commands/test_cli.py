@@ -47,6 +47,13 @@ def test_the_version_is_shown(capsys):
     assert capsys.readouterr().out == f"torchcompat {__version__}\n"
 
 
+def test_the_command_runs_as_a_module_too():
+    command = [sys.executable, "-m", "pytest_torchcompat", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert (done.stdout, done.returncode) == (f"torchcompat {__version__}\n", 0), done.stderr
+
+
 @pytest.mark.parametrize("arguments", [[], ["scna"], ["scan"]])
 def test_wrong_arguments_are_a_usage_error(arguments, capsys):
     with pytest.raises(SystemExit) as caught:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -51,6 +53,32 @@ def test_a_state_dict_needs_no_allow_list(tmp_path, capsys, ending):
         f"{out} loads under strict on every torch.",
     ]
     assert scan_path(out).verdict is Verdict.SAFE
+
+
+def test_the_script_that_saved_the_file_is_no_library_that_was_not_needed(tmp_path, capsys):
+    pytest.importorskip("torch")
+    path = tmp_path / "in.pt"
+    program = (
+        "import sys, torch\n\nclass Config: pass\n\n"
+        "torch.save({'config': Config(), 'a': torch.ones(2)}, sys.argv[1])"
+    )
+    subprocess.run([sys.executable, "-c", program, str(path)], check=True)
+    assert main(["convert", str(path), str(tmp_path / "out.pt")]) == 0
+    assert capsys.readouterr().out.splitlines()[:2] == [
+        "1 tensor, 2 values, from a state dict. Nothing was executed.",
+        "Not carried: config, an object of __main__.Config",
+    ]
+
+
+def test_a_plain_pickle_says_what_makes_a_checkpoint_of_it(tmp_path, capsys):
+    path = tmp_path / "in.pkl"
+    path.write_bytes(b"\x80\x02}q\x00.")
+    assert main(["convert", str(path), str(tmp_path / "out.pt")]) == 2
+    assert capsys.readouterr().err == (
+        f"torchcompat: {path} was not converted: it is a pickle, and torch.save writes none."
+        " Where you trust it, load it in an isolated process, save what it holds with torch.save,"
+        " and convert that file\n"
+    )
 
 
 def test_an_ending_that_is_not_known_is_told_with_those_that_are(tmp_path, capsys):

@@ -130,9 +130,41 @@ def test_a_folder_is_walked_and_what_is_no_checkpoint_passed_over(write, capsys,
     }
 
 
-def test_a_folder_without_checkpoints_is_said(tmp_path, capsys):
-    assert main(["scan", str(tmp_path)]) == 0
-    assert capsys.readouterr().out.startswith("No checkpoint found.")
+@pytest.mark.parametrize(("options", "written"), [([], ""), (["--json"], "[]\n")])
+def test_a_folder_without_checkpoints_is_an_error(tmp_path, capsys, options, written):
+    (tmp_path / "README.md").write_text("# Voices")
+
+    assert main(["scan", *options, str(tmp_path)]) == 2
+    assert capsys.readouterr() == (
+        written,
+        "torchcompat: No checkpoint found. Name a file to have it read whatever it is.\n",
+    )
+
+
+@pytest.mark.parametrize("name", ["scan", "audit"])
+def test_a_path_that_is_empty_is_not_the_current_folder(write, capsys, name):
+    write(model=SAFE)
+    with pytest.raises(SystemExit) as caught:
+        main([name, ""])
+
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.endswith(
+        ": '' names nothing. Is a variable of the shell unset? Name . for this folder.\n"
+    )
+
+
+def test_arrays_of_numpy_are_said_to_be_such(write, capsys):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("x.npy", b"\x93NUMPY")
+        archive.writestr("folder/y.npy", b"\x93NUMPY")
+    write(arrays=buffer.getvalue())
+
+    assert main(["scan", "arrays.pt"]) == 2
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "  refused (not-a-checkpoint): It is a npz file of NumPy, which torch.load does not read.",
+        "  next: Open it with what its format belongs to, or check the path.",
+    ]
 
 
 def test_json_has_the_promised_keys(write, capsys):
@@ -244,7 +276,7 @@ def test_a_file_beyond_a_limit_names_it_and_how_to_raise_it(write, capsys):
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [
-        ("opcode=9", "'opcode' is not a known limit. Choose one of: opcodes, "),
+        ("opcode=9", "'opcode' is not a known limit. Did you mean 'opcodes'? Choose one of: "),
         ("opcodes", "--limit opcodes= sets no limit. Give a name and a number of digits."),
         ("opcodes=many", "--limit opcodes=many sets no limit."),
     ],
