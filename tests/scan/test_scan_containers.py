@@ -144,6 +144,13 @@ def with_another_size(data):
     return data[:at] + struct.pack("<L", size - 1) + data[at + 4 :]
 
 
+def with_entry_field(data, offset, form, *values):
+    """Change fields of the directory's first entry."""
+    at = data.index(b"PK\x01\x02") + offset
+    new = struct.pack(form, *values)
+    return data[:at] + new + data[at + len(new) :]
+
+
 VERSION = ("version", b"3\n")
 AMBIGUOUS = {
     "the same name twice": entries(("data.pkl", STATE), ("data.pkl", PAYLOAD), VERSION),
@@ -161,6 +168,13 @@ AMBIGUOUS = {
     "two directories": with_a_second_directory(torch_zip(PAYLOAD)),
     "zip64 end elsewhere": with_zip64_end(torch_zip(PAYLOAD), between=b"12345678"),
     "stored with two sizes": with_another_size(torch_zip(b"N.N.")),
+    "zip64 end that is none": with_zip64_end(torch_zip()).replace(b"PK\x06\x06", b"PK\x06\x05"),
+    "zip64 size that is missing": with_zip64_sizes(torch_zip()).replace(
+        struct.pack("<2H", 1, 24), struct.pack("<2H", 2, 24)
+    ),
+    "a name longer than the directory": with_entry_field(entries(VERSION), 28, "<H", 999),
+    "data.pkl beyond the end": with_entry_field(torch_zip(), 20, "<2L", 999, 999),
+    "data.pkl outside": with_entry_field(torch_zip(), 42, "<L", 9999),
     "data.pkl elsewhere": patched(
         entries(VERSION, ("data.pkl", STATE)), b"PK\x03\x04", b"PK\x03\x05"
     ),
@@ -172,6 +186,103 @@ def test_a_zip_that_two_readers_could_read_in_two_ways_is_refused(name):
     scan = scanned(AMBIGUOUS[name])
 
     assert (scan.verdict, scan.reason) == (Verdict.REFUSED, "ambiguous-zip")
+
+
+HOW = {
+    "the same name twice": "two names differ only in case",
+    "backslash": "a name has a backslash or control character",
+    "two directories": "its directory and its end are apart",
+    "directory of fewer entries": "its end counts other entries",
+    "directory that is broken": "its directory is broken",
+    "zip64 end elsewhere": "its zip64 end is elsewhere",
+    "zip64 end that is none": "its zip64 end record is not one",
+    "zip64 size that is missing": "a zip64 size is missing",
+    "a name longer than the directory": "its directory is broken",
+    "stored with two sizes": "data.pkl has two sizes",
+    "data.pkl elsewhere": "data.pkl is not where the directory says",
+    "data.pkl beyond the end": "data.pkl reaches beyond the end of the file",
+    "data.pkl outside": "a part of it lies outside the file",
+}
+
+
+@pytest.mark.parametrize("name", HOW)
+def test_it_is_said_how_a_zip_can_be_read_in_two_ways(name):
+    assert scanned(AMBIGUOUS[name]).cause == f"The zip can be read in two ways: {HOW[name]}."
+
+
+CAUSES = {
+    "The zip has no root folder that all of its entries lie in.": AMBIGUOUS["two roots"],
+    "The zip has no version record as torch's have.": make_zip([("archive/data.pkl", STATE)]),
+    "The zip has no data.pkl as torch's have.": make_zip([("archive/version", b"3\n")]),
+    "The zip has no end: its directory is missing.": torch_zip()[:-1],
+    "The zip is empty.": b"PK\x03\x04" + END.pack(b"PK\x05\x06", 0, 0, 0, 0, 0, 4, 0),
+    "The zip is encrypted, which torch cannot read.": directory_flags(torch_zip(), 1),
+    "data.pkl is packed in a way that torch cannot read.": make_zip(
+        [("a/data.pkl", STATE), ("a/version", b"3")], zipfile.ZIP_BZIP2
+    ),
+    "It is a TorchScript archive, which can run code when it is loaded; torch 2.5 and older"
+    " load one even with weights_only=True (CVE-2025-32434).": TOLD[0],
+    "It is a tar archive of torch before 0.1.10 or made to look like one; torch 2.5 and"
+    " older unpack one even with weights_only=True (CVE-2025-32434).": TOLD[1],
+    "It is a git-lfs pointer, which stands for a file that was not downloaded.": LFS,
+    "It is a web page, most likely an error or a login page saved under this name.": HTML,
+    "It is JSON text, most likely a server's error saved under this name.": b"\xef\xbb\xbf [1]",
+    "It is a gguf file, which torch.load does not read.": b"GGUF\x03\0\0\0",
+    "It is no zip, tar or pickle, which is what torch.load reads.": b"noise",
+    "The file is empty.": b"",
+}
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_it_is_said_why_a_file_is_not_read(cause):
+    assert scanned(CAUSES[cause]).cause == cause
+
+
+def test_the_root_may_have_any_name_and_its_version_lie_in_two_places():
+    for name in ("version", ".data/version", "VERSION"):
+        data = make_zip([("Model é/data.pkl", PAYLOAD), (f"Model é/{name}", b"3\n")])
+        assert scanned(data).globals == ("os.getpid",), name
+
+
+@pytest.mark.parametrize(("size", "form"), [(2, "safetensors"), (3, "unknown"), (0, "safetensors")])
+def test_a_safetensors_header_is_no_longer_than_its_file(size, form):
+    assert scanned(struct.pack("<Q", size) + b"{}").format == form
+
+
+def test_an_end_record_is_the_last_that_has_room_behind_its_signature():
+    signature, whole = b"PK\x05\x06", torch_zip(PAYLOAD)
+    assert scanned(whole + signature + bytes(17)).globals == ("os.getpid",)
+    assert scanned(whole + signature + bytes(18)).reason == "ambiguous-zip"
+
+
+def test_the_end_record_is_looked_for_as_far_as_a_comment_may_reach():
+    assert scanned(torch_zip(PAYLOAD) + b"x" * 0xFFFF).globals == ("os.getpid",)
+    assert scanned(torch_zip(PAYLOAD) + b"x" * 0x10000).reason == "truncated"
+
+
+def test_an_entry_ends_behind_its_extra_field_and_its_comment():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in (("a/version", b"3"), ("a/data.pkl", PAYLOAD)):
+            info = zipfile.ZipInfo(name)
+            info.extra, info.comment = struct.pack("<2H", 7, 5) + b"extra", b"a comment"
+            archive.writestr(info, data)
+    assert scanned(buffer.getvalue()).globals == ("os.getpid",)
+
+
+# What a first pickle that breaks has to be to count as one: long enough, or naming something.
+@pytest.mark.parametrize(
+    ("data", "form", "reason"),
+    [
+        (b"N0" * 254 + b"h\7", "unknown", "not-a-checkpoint"),
+        (b"N0" * 255 + b"h\7", "pickle", "malformed"),
+        (b"cos\nx\n\xff", "pickle", "malformed"),
+        (b"N0N0", "pickle", "truncated"),
+    ],
+    ids=shown,
+)
+def test_what_breaks_in_its_first_bytes_is_no_pickle(data, form, reason):
+    assert (scanned(data).format, scanned(data).reason) == (form, reason)
 
 
 @pytest.mark.parametrize("large", [with_zip64_end, with_zip64_sizes])

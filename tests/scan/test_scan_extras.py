@@ -68,6 +68,31 @@ def test_many_names_and_many_pickles_are_counted_and_not_all_told():
     assert len(notes) == 22
 
 
+def test_five_names_are_told_without_a_count():
+    names = b"".join(b"cvoice\nConv%d\n0" % number for number in range(5)) + b"N."
+    (note,) = scanned(torch_zip(b"N." + names)).notes
+
+    assert note.endswith("voice.Conv3, voice.Conv4")
+
+
+def test_a_pickle_beside_is_named_though_it_cannot_be_unpacked_or_spelled():
+    data = torch_zip(b"N.", **{"~x.pkl": PAYLOAD}).replace(b"~x.pkl", b"\xffx.pkl")
+    assert scanned(data).notes[0].startswith("archive/\\xffx.pkl is a pickle that torch does not")
+
+    at = data.index(b"PK\x03\x04", 4)
+    last = data.rindex(b"PK\x03\x04")
+    assert last > at
+    broken = data[:last] + b"PK\x03\x05" + data[last + 4 :]
+    assert scanned(broken).notes == ("archive/\\xffx.pkl is a pickle that torch does not read",)
+
+
+def test_a_pickle_beside_is_looked_into_for_a_while():
+    long = b"N0" * 60_000 + PAYLOAD
+    (note,) = scanned(torch_zip(b"N.", **{"x.pkl": long})).notes
+
+    assert note == "archive/x.pkl is a pickle that torch does not read"
+
+
 def test_the_storages_behind_a_legacy_file_are_no_note():
     assert not any("after" in note for note in scanned(legacy() + PAYLOAD).notes)
 

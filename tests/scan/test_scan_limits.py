@@ -127,6 +127,24 @@ def test_each_limit_is_named_with_the_option_that_raises_it(name):
     assert scan_file(file).reason is None
 
 
+# How much of each limit these files use up.
+USED = {
+    **dict.fromkeys(("stack", "marks", "memo", "frames", "names", "name_bytes"), 9),
+    "opcodes": 20,
+    "output": 99,
+    "inflated": 20,
+    "entries": 11,
+    "directory": 123,
+}
+
+
+@pytest.mark.parametrize("name", USED)
+def test_what_a_limit_names_is_read_and_one_more_is_not(name):
+    for limit, reason in ((USED[name], None), (USED[name] - 1, "too-large")):
+        file = io.BytesIO(BEYOND[name])
+        assert scan_file(file, limits=Limits(**{name: limit})).reason == reason, limit
+
+
 def test_many_small_values_at_the_end_of_a_pickle_are_counted_too():
     data = torch_zip(short_text("x") * 200_000 + b".")
 

@@ -16,7 +16,7 @@ from recording import asked, silent
 from scan_corpus import HIDDEN, REFUSED, STATE
 
 from pytest_torchcompat.scan.handlers import HANDLERS
-from pytest_torchcompat.scan.opcodes import SIMPLE
+from pytest_torchcompat.scan.opcodes import MARK, SIMPLE
 
 EXAMPLES = {"nightly": 100_000}
 SETTINGS = settings(
@@ -25,7 +25,7 @@ SETTINGS = settings(
     suppress_health_check=list(HealthCheck),
 )
 
-CODES = [code for code in range(256) if HANDLERS[code] or SIMPLE[code]]
+CODES = [MARK, *(code for code in range(256) if HANDLERS[code] or SIMPLE[code])]
 KEYS = st.sampled_from([b"q\x00", b"q\x01", b"h\x00", b"h\x01", b"g0\n", b"p1\n", b"\x94"])
 NAMES = st.sampled_from(["os", "getpid", "posix", "a.b", "é", "x" * 300, "__builtin__", "eval"])
 

@@ -9,9 +9,10 @@ import zlib
 
 import pytest
 
+from pytest_torchcompat.scan import inflating
 from pytest_torchcompat.scan.inflating import Memory, inflated
 from pytest_torchcompat.scan.refusals import Reason, RefusedError
-from pytest_torchcompat.scan.zips import _zip64_field
+from pytest_torchcompat.scan.zips import Window, _sizes, _zip64_field
 
 
 def packed(data):
@@ -22,7 +23,7 @@ def packed(data):
 
 def read(entry, size, length=None):
     found = inflated(io.BytesIO(entry), len(entry) if length is None else length, size)
-    return found and found.read(size)
+    return found and found.read(size + 1)  # it holds no more either
 
 
 def test_an_entry_of_many_chunks_is_unpacked_to_the_last_byte():
@@ -40,6 +41,34 @@ def test_an_entry_that_ends_before_its_last_block_is_none():
     assert read(entry[:-2], 1000) is None
     assert read(entry, 1000, length=len(entry) - 2) is None
     assert read(entry, 1000, length=len(entry) + 100) is not None
+
+
+def test_an_entry_is_unpacked_though_its_file_gives_byte_after_byte():
+    class Slow(io.BytesIO):
+        def read(self, size):
+            return super().read(min(size, 1))
+
+    entry = packed(b"slow")
+    assert inflated(Slow(entry), len(entry), 4).read(9) == b"slow"
+
+
+def test_what_unpacks_to_more_than_it_says_is_left_at_the_first_chunk(monkeypatch):
+    pieces, unpacker = [], zlib.decompressobj
+
+    class Watched:
+        def __init__(self, *options):
+            self.own = unpacker(*options)
+
+        def decompress(self, *options):
+            pieces.append(len(self.own.decompress(*options)))
+            return bytes(pieces[-1])
+
+        eof, unconsumed_tail = False, b"more"
+
+    entry = packed(bytes(10_000_000))
+    monkeypatch.setattr(inflating.zlib, "decompressobj", Watched)
+    assert inflated(io.BytesIO(entry), len(entry), 10) is None
+    assert pieces == [1 << 16]
 
 
 def test_the_bytes_of_the_next_entry_are_not_read():
@@ -85,3 +114,44 @@ def field(kind, data):
 )
 def test_the_wide_sizes_are_found_among_an_entrys_other_fields(extra, found):
     assert _zip64_field(extra) == found
+
+
+MOST = 0xFFFFFFFF
+WIDE = [1 << 40, 2 << 40, 3 << 40]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "wide"),
+    [
+        ([1, 2, 3], []),
+        ([MOST, 2, 3], WIDE[:1]),
+        ([1, MOST, 3], WIDE[:1]),
+        ([1, 2, MOST], WIDE[:1]),
+        ([MOST, MOST, 3], WIDE[:2]),
+        ([MOST, MOST, MOST], WIDE),
+    ],
+)
+def test_of_the_sizes_those_at_their_maximum_are_the_wide_ones(sizes, wide):
+    extra = field(1, struct.pack(f"<{len(wide)}Q", *wide))
+    left = iter(wide)
+    assert _sizes(extra, sizes) == [next(left) if each == MOST else each for each in sizes]
+    if wide:
+        with pytest.raises(RefusedError, match="a zip64 size is missing"):
+            _sizes(field(1, struct.pack(f"<{len(wide)}Q", *wide)[:-1]), sizes)
+
+
+def test_a_part_is_read_from_where_the_reading_began_and_never_beyond_it():
+    window = Window(io.BytesIO(b"beforeabcdefbehind"), 6, 6)
+    assert (window.read(0, 6), window.read(2, 4), window.read(6, 0)) == (b"abcdef", b"cdef", b"")
+    for offset, count in ((-1, 1), (0, 7), (6, 1)):
+        with pytest.raises(RefusedError, match="a part of it lies outside the file"):
+            window.read(offset, count)
+
+
+def test_a_file_that_shrinks_while_it_is_read_is_cut():
+    with pytest.raises(RefusedError) as caught:
+        Window(io.BytesIO(b"abc"), 0, 9).read(1, 5)
+    assert (caught.value.reason, caught.value.cause) == (
+        Reason.TRUNCATED,
+        "The file ends sooner than its size says.",
+    )
