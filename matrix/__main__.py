@@ -13,50 +13,55 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from matrix import (
-    axes,
-    bisect,
-    clearing,
-    commands,
-    executors,
-    history,
-    merging,
-    notices,
-    questions,
-    shards,
-    site,
-)
-from matrix.adapters import require_adapters
-from matrix.arguments import minutes, positive
-from matrix.budget import default_jobs
-from matrix.compare import RED
-from matrix.engine import Engine, Places
-from matrix.environments import UvEnvironments
-from matrix.holding import hold
-from matrix.outside import world
-from matrix.plan import Heading, Plan, Selection
-from matrix.planning.planner import make_plan, selected_policies
-from matrix.processes import Processes
-from matrix.project import Project, is_same, require_same
-from matrix.project_table import read_project
-from matrix.published import publish
-from matrix.questions import folder_of
-from matrix.releases import IndexReleases, endpoint
-from matrix.replicas.rebuild import chosen, rebuild
-from matrix.resolution import Resolver, Settings
-from matrix.runner import only_one, read_plan, resumable, unfinished
-from matrix.stacks import Stack, together, unresolved
-from matrix.stacks_data import STACKS
-from matrix.store import RunFolder, new_run, runs, write_json
-from matrix.sweeping import Asked, counted, explained, headline, regressed, shown, swept
-from pytest_torchcompat.checkpoints.fetch import EDITIONS
-from pytest_torchcompat.checkpoints.rows import catalogue
-from pytest_torchcompat.errors import RecordError, TorchcompatError, UnknownNameError
-from pytest_torchcompat.outcome import Outcome
+from matrix.needed import told_where_missing
+
+with told_where_missing():
+    from matrix import (
+        axes,
+        bisect,
+        clearing,
+        commands,
+        executors,
+        history,
+        merging,
+        notices,
+        questions,
+        shards,
+        site,
+    )
+    from matrix.adapters import require_adapters
+    from matrix.arguments import minutes, positive
+    from matrix.budget import default_jobs
+    from matrix.compare import RED
+    from matrix.engine import Engine, Places
+    from matrix.environments import UvEnvironments
+    from matrix.holding import hold
+    from matrix.outside import world
+    from matrix.plan import Heading, Plan, Selection
+    from matrix.planning.planner import make_plan, selected_policies
+    from matrix.processes import Processes
+    from matrix.project import Project, is_same, require_same
+    from matrix.project_table import read_project
+    from matrix.published import publish
+    from matrix.questions import folder_of
+    from matrix.releases import IndexReleases, endpoint
+    from matrix.replicas.rebuild import chosen, rebuild
+    from matrix.resolution import Resolver, Settings
+    from matrix.runner import only_one, read_plan, resumable, unfinished
+    from matrix.stacks import Stack, together, unresolved
+    from matrix.stacks_data import STACKS
+    from matrix.store import RunFolder, new_run, runs, write_json
+    from matrix.sweeping import Asked, counted, explained, headline, regressed, shown, swept
+    from pytest_torchcompat.checkpoints.fetch import EDITIONS
+    from pytest_torchcompat.checkpoints.rows import catalogue
+    from pytest_torchcompat.errors import RecordError, TorchcompatError, UnknownNameError
+    from pytest_torchcompat.outcome import Outcome
 
 PROJECT = Path(__file__).resolve().parents[1]
 WORK = PROJECT / ".matrix"
 RUNS = PROJECT / "runs"
+# In another project: setuptools takes a folder whose name could be imported for a package of it.
+RUNS_OF_PROJECT = "torchcompat-runs"
 CHECKS = PROJECT / "matrix" / "checks"
 INTERRUPTED = 130
 COULD_NOT_RUN = 2
@@ -84,7 +89,7 @@ def _settle(options: argparse.Namespace) -> None:
     if folder:
         options.project = read_project(folder)
     if "runs" in options and options.runs is None:
-        options.runs = folder / RUNS.name if folder else RUNS
+        options.runs = folder / RUNS_OF_PROJECT if folder else RUNS
 
 
 def _work(project: Project | None) -> Path:
@@ -252,12 +257,14 @@ def run_sweep(options: argparse.Namespace) -> int:
     if options.project and options.scheduler:
         message = "a project's sweep runs on this machine; leave --executor and --scheduler out"
         raise TorchcompatError(message)
+    # What can't go together leaves no empty run behind.
+    scheduler = executors.scheduler_of(options)
+    _require_whole_or_planned(options)
     with only_one(_work(options.project)):
         plan, folder = _open_run(options)
         asked = Asked(options.repeat, options.force, options.speed_minutes)
         jobs = options.jobs or default_jobs()
         fresh = options.fresh or options.repeat > 1
-        scheduler = executors.scheduler_of(options)
         told = {"fresh": fresh, "scheduler": scheduler, "jobs": jobs}
         engine = _engine(plan, folder, options.project, **told)
         with hold(folder):
@@ -269,6 +276,18 @@ def run_sweep(options: argparse.Namespace) -> int:
                 return INTERRUPTED
     print(f"Done: {shown(folder.page)}")
     return 1 if _has_failed(options.fail_on, folder, matrix) else 0
+
+
+def _require_whole_or_planned(options: argparse.Namespace) -> None:
+    """Raise where a part is asked for of no plan, or a selection of one that has its own."""
+    if options.shard and not options.plan:
+        message = "--shard is a part of a plan that was saved; name it with --plan FILE"
+        raise TorchcompatError(message)
+    names = ("torch", "library", "cell", "policy", "stacks")
+    given = [f"--{name}" for name in names if getattr(options, name)]
+    if options.plan and given:
+        message = f"--plan has its own selection; leave {', '.join(given)} out, or plan anew"
+        raise TorchcompatError(message)
 
 
 def _has_failed(fail_on: str | None, folder: RunFolder, matrix: dict[str, Any]) -> bool:
@@ -324,7 +343,7 @@ def _stopped(plan: Plan, folder: RunFolder, root: Path, project: Project | None 
     left = len(unfinished(plan, folder))
     later = "the stacks" if unresolved(plan.stacks, folder) else "what is to be run once more"
     rest = f"the other {left}" if left else later
-    usual = project.folder / RUNS.name if project else RUNS
+    usual = project.folder / RUNS_OF_PROJECT if project else RUNS
     elsewhere = str(root) if root != usual else ""
     where = plan.project.get("folder", "")
     command = commands.go_on(plan.selection.to_dict(), plan.edition, elsewhere, where)

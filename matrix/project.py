@@ -91,11 +91,20 @@ class Project:
             if not any(library.opens(row) for library in self.libraries):
                 yield f"{name}: no library of this sweep opens it; its row says {row.library}."
 
+    def unchecked(self) -> Iterator[str]:
+        """Yield a sentence for each library of its sweep that opens no row, and has no cell."""
+        for each in self.libraries:
+            if not any(each.opens(row) for row in self.catalogue):
+                yield (
+                    f"{each.name}: no checkpoint is opened by it, so it has no cell; add a row "
+                    f'with library = "{each.opened_by}".'
+                )
+
     @property
     def planned_with(self) -> tuple[str, ...]:
         """What a reader of its page has to know."""
         said = f"This is the sweep of {self.name}: its axes and rows are those of its {NAME}."
-        return (said, *self.unopened())
+        return (said, *self.unopened(), *self.unchecked())
 
 
 def catalogue_of(entry: Mapping[str, Any]) -> Catalogue:

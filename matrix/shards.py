@@ -101,7 +101,10 @@ def save(plan: Plan, path: Path) -> Plan:
 
 
 def saved(path: Path) -> Plan:
-    """Read such a plan back."""
+    """Read such a plan back; raises ``RecordError`` where there is none."""
+    if not path.is_file():
+        message = f"{path} is not there; `python -m matrix plan --save {path}` writes a plan"
+        raise RecordError(message)
     return Plan.from_dict(read_json(path))
 
 

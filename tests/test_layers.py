@@ -19,11 +19,12 @@ PLUGIN_FLOORS = (
     "isolation forward policies timing",
     "attempt doctor",
     "commands plugin",
+    "__main__",
 )
 MATRIX_FLOORS = (
     "arguments axes budget byte_code claims commands gpus guard inherited interpreters intact "
-    "markdown nightly pages processes releases retries store tallies thinning upstream verdicts "
-    "versions",
+    "markdown needed nightly pages processes releases retries store tallies thinning upstream "
+    "verdicts versions",
     "causes checkpoints lean project retirement stacks",
     "adapters claims_data holding plan planning project_table project_values stacks_data wheels "
     "whole",

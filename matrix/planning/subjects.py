@@ -13,7 +13,7 @@ from matrix.axes import Library, Swept
 from matrix.plan import Selection
 from matrix.planning.world import World
 from matrix.releases import Release
-from pytest_torchcompat.errors import unknown_name
+from pytest_torchcompat.errors import TorchcompatError, unknown_name
 
 NAMED = "asked for by name"
 FEW = 8  # versions that a sentence names
@@ -43,6 +43,12 @@ def selected_subjects(selection: Selection, world: World) -> list[Subject]:
         found = list(_subjects(row, world))
         kept = [subject for subject in found if name in (row.name, subject.name)]
         kept = kept or _unlisted(row, name, world)
+        if not kept and row.paired:
+            message = (
+                f"the version of {row.name} follows torch's: name it without one, --library "
+                f"{row.name}, and its torch with --torch"
+            )
+            raise TorchcompatError(message)
         if not kept:
             kind = "library version"
             raise unknown_name(kind, name, [subject.name for subject in found])

@@ -19,7 +19,7 @@ from matrix.planning.world import World
 from matrix.releases import IndexUnreachableError, Release
 from pytest_torchcompat.checkpoints.catalogue import Catalogue, Checkpoint, Use
 from pytest_torchcompat.checkpoints.rows import catalogue
-from pytest_torchcompat.errors import RecordError, UnknownNameError
+from pytest_torchcompat.errors import RecordError, TorchcompatError, UnknownNameError
 
 HEADING = Heading("a-run", "2026-11-20T10:31:00+00:00")
 PYTHONS = [f"3.{minor}" for minor in range(9, 16)]
@@ -218,6 +218,15 @@ def test_a_selection_narrows_the_plan(world, selection, count):
 def test_a_selection_of_what_is_not_is_one_sentence(world, selection, sentence):
     with pytest.raises(UnknownNameError, match=sentence):
         make_plan(HEADING, selection, world)
+
+
+def test_a_library_that_follows_torch_is_selected_by_torch_and_the_sentence_says_so(world):
+    with pytest.raises(TorchcompatError) as caught:
+        make_plan(HEADING, Selection(library=("torchaudio==2.5.1",)), world)
+    assert str(caught.value) == (
+        "the version of torchaudio follows torch's: name it without one, --library torchaudio, and"
+        " its torch with --torch"
+    )
 
 
 def test_a_plan_survives_its_file(world):

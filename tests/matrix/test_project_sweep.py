@@ -6,10 +6,12 @@ import dataclasses
 import json
 import re
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
 import pytest
+import tomllib
 from sweep_program import NoIndex, ThisEnvironment
 
 from matrix import __main__ as command
@@ -79,6 +81,10 @@ checkpoints = ["torchaudio/wav"]
 NOTE = (
     "libraries.my-app: no plugin registers the adapter 'my-app' where the sweep is planned; a cell"
     " in which none does either is infra."
+)
+UNKNOWN = (
+    "libraries.my-app: whether a plugin registers the adapter 'my-app' is not known where the sweep"
+    " is planned: "
 )
 
 
@@ -202,7 +208,7 @@ def test_what_can_not_be_swept_is_a_sentence_with_its_key(written, capsys, text,
     assert command.main(["plan", "--project", str(folder)]) == 2
     said = capsys.readouterr().err
     assert said.startswith(f"error: {folder}/pyproject.toml, {sentence.format(folder=folder)}")
-    assert not (folder / "runs").exists()
+    assert not (folder / "torchcompat-runs").exists()
 
 
 def test_a_plugin_that_is_no_python_is_told(written):
@@ -289,10 +295,36 @@ def test_an_adapter_that_nobody_could_register_is_told(written):
     )
 
 
-def test_an_adapter_that_only_a_cell_can_import_is_left_to_it(written):
-    assert not require_adapters(read_project(written(plugin="import what_a_cell_installs")))
+@pytest.mark.parametrize(
+    ("plugin", "why"),
+    [
+        (
+            "import what_a_cell_installs",
+            "ModuleNotFoundError: No module named 'what_a_cell_installs'",
+        ),
+        ("open(__file__ + '.gone')", "FileNotFoundError: [Errno 2] No such file or directory: '"),
+        ("raise SystemExit(3)", "the plugins ended their process with 3"),
+    ],
+)
+def test_an_adapter_of_a_plugin_that_fails_here_is_left_to_the_cells_and_said(written, plugin, why):
+    [note] = require_adapters(read_project(written(plugin=plugin)))
+    assert note.startswith(UNKNOWN + why)
+    assert note.endswith("; a cell in which none does is infra.")
+    assert tempfile.gettempdir() not in note
+
+
+def test_an_adapter_of_a_module_that_cells_install_is_left_to_them_and_said(written):
     text = SWEPT.replace("adapter.py", "my_app.torchcompat")
-    assert not require_adapters(read_project(written(text)))
+    [note] = require_adapters(read_project(written(text)))
+    assert note == (
+        f"{UNKNOWN}my_app.torchcompat is what cells install; a cell in which none does is infra."
+    )
+
+
+def test_the_project_of_the_guide_names_its_packages_as_setuptools_would_refuse_it_otherwise():
+    guide = (command.PROJECT / "docs/how-to/own-sweep.md").read_text(encoding="utf-8")
+    found = tomllib.loads(guide.partition("```toml\n")[2].partition("```")[0])
+    assert found["tool"]["setuptools"]["packages"] == ["my_app"]
 
 
 def test_a_plugin_that_is_asked_gets_none_of_the_environments_secrets(written, monkeypatch):
@@ -411,6 +443,17 @@ def test_a_page_knows_the_rows_where_the_project_is_not(written):
     entry = json.loads(json.dumps(read_project(written()).entry))
     assert catalogue_of(entry).get("works").tolerance == 0.5
     assert "works" not in catalogue_of({})
+
+
+@pytest.mark.usefixtures("indexes")
+def test_a_plan_says_of_a_library_that_no_checkpoint_is_opened_by_it(written, capsys):
+    without = SWEPT.replace('library = "my-app"', 'library = "torch"')
+    said = (
+        "my-app: no checkpoint is opened by it, so it has no cell; add a row with library ="
+        ' "my-app".'
+    )
+    assert said in planned(capsys, written(without))["notes"]
+    assert said not in planned(capsys, written())["notes"]
 
 
 # Its wheel
@@ -671,7 +714,7 @@ def swept(written, indexes, monkeypatch, tmp_path):
         code = command.main(
             ["run", "--project", str(folder), "--speed-minutes", "0", "--force", *words]
         )
-        newest = max((folder / "runs").glob("*/matrix.json"))
+        newest = max((folder / "torchcompat-runs").glob("*/matrix.json"))
         return code, json.loads(newest.read_text()), newest.parent
 
     return sweep
@@ -695,6 +738,13 @@ def test_a_run_lies_in_the_project_and_its_page_repeats_the_project(swept, writt
     assert command.main(["history", *words]) == 0
     assert "my-app" in capsys.readouterr().out
     assert command.main(["render", str(run)]) == 0  # The project itself is not needed.
+
+
+def test_no_folder_that_a_sweep_adds_to_a_project_is_taken_for_a_package_of_it(swept):
+    _, _, run = swept()
+    # setuptools finds packages by name: one more beside the only one and the wheel can't be built.
+    folders = {each.name for each in run.parents[1].iterdir() if each.is_dir()}
+    assert {name for name in folders if name.isidentifier()} == {"sub"}
 
 
 def test_a_second_run_carries_over_what_is_still_good(swept, capsys):

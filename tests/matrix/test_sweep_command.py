@@ -115,6 +115,33 @@ def test_a_number_of_jobs_is_one_or_more(capsys):
     assert "'0' is no count; give 1 or more" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["--shard", "1/4"],
+            "--shard is a part of a plan that was saved; name it with --plan FILE",
+        ),
+        (
+            ["--plan", "plan.json", "--torch", "2.5.1", "--policy", "stock"],
+            "--plan has its own selection; leave --torch, --policy out, or plan anew",
+        ),
+        (
+            ["--executor", "dask"],
+            "--executor dask and --scheduler ADDRESS go together; give both, or none",
+        ),
+    ],
+)
+def test_options_that_do_not_go_together_start_no_run(
+    tmp_path, capsys, monkeypatch, arguments, sentence
+):
+    monkeypatch.setattr(command, "world", None)  # Nothing outside is asked.
+    monkeypatch.setattr(command, "WORK", tmp_path / "work")
+    assert command.main(["run", "--runs", str(tmp_path / "runs"), *arguments]) == 2
+    assert capsys.readouterr().err == f"error: {sentence}\n"
+    assert not (tmp_path / "runs").exists()
+
+
 def test_the_backend_follows_the_machine_where_pytorchs_index_answers(index):
     index.wheel("torch", "2.5.1")
     assert outside.torch_backend(f"{index.url}torch/") == ("auto", ())
