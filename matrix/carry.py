@@ -125,12 +125,13 @@ def decide(cell: PlannedCell, keys: Keys, past: Past, *, fresh: bool = False) ->
     last: Earlier | None = None
     for earlier in past.of(cell):
         last = last or earlier
-        if _is_good(earlier, parts) and says_something(cell, earlier):
+        if is_good(earlier, parts) and says_something(cell, earlier):
             return Decision(cell, f"carried over from {earlier.ran_in}", parts, earlier)
     return Decision(cell, _why(cell, last, parts), parts)
 
 
-def _is_good(earlier: Earlier, parts: Mapping[str, str]) -> bool:
+def is_good(earlier: Earlier, parts: Mapping[str, str]) -> bool:
+    """Whether a result still holds where these are the parts of its cell's key."""
     known: Mapping[str, str] = earlier.result.get("parts") or {}
     return "lock" in known and "lock" in parts and not differing(known, parts)
 

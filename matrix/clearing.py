@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from matrix.bisect.command import PlacesOf
-from matrix.carry import Earlier, says_something
+from matrix.carry import Earlier, is_good, says_something
+from matrix.holding import require_free
 from matrix.plan import PlannedCell
 from matrix.runner import only_one, read_plan
 from matrix.store import CellFolder, runs
@@ -37,33 +38,37 @@ def clear(places_of: PlacesOf, options: argparse.Namespace) -> int:
     """Make runs and probes small, and say how many."""
     places = places_of(options.runs, options.project)
     with only_one(places.work):
+        for run in runs(options.runs):
+            require_free(run)
         small = thin(options.runs)
         repeated = list(_repeated(places.probes))
         for files in repeated:
             shutil.rmtree(files.path)
-    print(f"{small} old runs made small; {len(repeated)} results of old probes deleted")
+    print(f"made small: {small} old runs; deleted: {len(repeated)} results of old probes")
     return 0
 
 
 def _repeated(probes: Path) -> Iterator[CellFolder]:
-    """Yield the cells of which a newer probe says as much: a bisect asks that one first."""
+    """Yield the cells of which a newer probe says as much, of the same: it is asked first."""
     newer: defaultdict[tuple[str, str], list[Earlier]] = defaultdict(list)
-    for name, edition, cell, files in _ended(probes):
+    for edition, cell, probe in _ended(probes):
         seen = newer[edition, cell.id]
-        if any(says_something(cell, each) for each in seen):
-            yield files
+        parts = probe.result.get("parts") or {}
+        if any(is_good(each, parts) and says_something(cell, each) for each in seen):
+            yield probe.files
         else:
-            seen.append(Earlier(name, files, files.read_result() or {}))
+            seen.append(probe)
 
 
-def _ended(probes: Path) -> Iterator[tuple[str, str, PlannedCell, CellFolder]]:
-    """Yield each cell that ended with the name and the edition of its probe, newest first."""
+def _ended(probes: Path) -> Iterator[tuple[str, PlannedCell, Earlier]]:
+    """Yield each cell that ended, with the edition of its probe, newest first."""
     for folder in runs(probes):
         try:
             plan = read_plan(folder)
-            cells = [(cell, folder.cell(cell.id)) for cell in plan.cells]
-            ended = [(cell, files) for cell, files in cells if files.read_result()]
+            found = [(cell, folder.cell(cell.id)) for cell in plan.cells]
+            ended = [(cell, files, files.read_result()) for cell, files in found]
         except RecordError:
             continue  # What can't be read may still be mended.
-        for cell, files in ended:
-            yield folder.path.name, plan.edition, cell, files
+        for cell, files, result in ended:
+            if result:
+                yield plan.edition, cell, Earlier(folder.path.name, files, result)

@@ -18,7 +18,7 @@ from matrix.speed.baselines import added
 from matrix.stacks import results_of
 from matrix.store import RunFolder
 from matrix.tallies import tally
-from matrix.versions import Place, version_key
+from matrix.versions import Rank, version_key
 from pytest_torchcompat.checkpoints.catalogue import Catalogue, Checkpoint
 from pytest_torchcompat.checkpoints.rows import ROWS
 from pytest_torchcompat.outcome import Outcome, Stage
@@ -183,7 +183,7 @@ def compare(
 
     The baseline is the same file with the same library version on the lowest torch where it works.
     """
-    baselines: dict[tuple[str, ...], tuple[Place, int, CellFiles, Record]] = {}
+    baselines: dict[tuple[str, ...], tuple[Rank, int, CellFiles, Record]] = {}
     paired = paired_libraries(found)
     for files in found:
         for position, record in enumerate(files.by_policy()):
@@ -203,7 +203,7 @@ def compare(
 
 def _against(
     record: Record,
-    baseline: tuple[Place, int, CellFiles, Record] | None,
+    baseline: tuple[Rank, int, CellFiles, Record] | None,
     tolerances: Mapping[str, float],
 ) -> Record:
     if baseline is None or not record.fingerprint:

@@ -21,13 +21,27 @@ def hold(folder: RunFolder) -> Iterator[None]:
 
     The lock goes with the process, however that ends.
     """
-    with (folder.path / "lock").open("w", encoding="ascii") as file:
+    with _locked(folder.path / "lock"):
+        mend(folder)
+        yield
+
+
+def require_free(folder: RunFolder) -> None:
+    """Raise ``RecordError`` where a sweep is working on a run."""
+    lock = folder.path / "lock"
+    if lock.exists():
+        with _locked(lock):
+            pass
+
+
+@contextmanager
+def _locked(lock: Path) -> Iterator[None]:
+    with lock.open("w", encoding="ascii") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            message = f"another sweep is working on {folder.path}; wait for it, or stop it"
+            message = f"another sweep is working on {lock.parent}; wait for it, or stop it"
             raise RecordError(message) from error
-        mend(folder)
         yield
 
 

@@ -13,19 +13,19 @@ from collections.abc import Mapping
 
 # By their names, as parts of words: GITHUB_TOKEN, PGPASSWORD. TOKENIZERS_PARALLELISM is none.
 _NAMED = re.compile(
-    r"TOKEN(?!I[SZ])|SECRET|PASSW|PASSPHRASE|CREDENTIAL|COOKIE|AUTH(?!OR)|API_?KEY"
+    r"TOKEN(?!I[SZ])|SECRET|PASSW|PASSPHRASE|CREDENTIAL|COOKIE|AUTH(?!OR)|API_?KEY|PRIVATE_?KEY|_PWD\Z"
     r"|(?<![A-Z])(?:KEYS?|PASS|PAT|NETRC)(?![A-Z])"
     # What is of no use without one, leads to one, or says a part of one.
-    r"|^(?:ACTIONS|AWS|GIT_CONFIG|UV_PUBLISH)_|^(?:DOCKER_CONFIG|KUBECONFIG)$"
+    r"|^(?:ACTIONS|AWS|GIT_CONFIG|UV_PUBLISH)_|^(?:DOCKER_CONFIG|KUBECONFIG|UV_INDEX_\w+_USERNAME)$"
     # Files by which a step of a workflow tells the next ones what to run.
     r"|^GITHUB_(?:ENV|OUTPUT|PATH|STATE|STEP_SUMMARY)$",
     re.IGNORECASE,
 )
 # In an address: a name with a password, or a token, which stands where a name would.
-_LOGIN = re.compile(r"://[^\s/@:]*:[^\s/@]+@|https?://[^\s/@]+@")
+_LOGIN = re.compile(r"://[^\s/@:]*:[^\s/@]+@|https?://[^\s/@]+@", re.IGNORECASE)
 # What uv needs to reach an index, and its git a repository; builds that uv starts see these too.
 _OF_UV = re.compile(
-    r"UV_(?!PUBLISH_|\w*TOKEN\Z)\w+|(?:ALL|HTTPS?)_PROXY|NETRC|GIT_CONFIG_\w+|SSH_AUTH_SOCK",
+    r"UV_(?!PUBLISH_|GITHUB_TOKEN\Z)\w+|(?:ALL|HTTPS?)_PROXY|NETRC|GIT_CONFIG_\w+|SSH_AUTH_SOCK",
     re.IGNORECASE,
 )
 # What a Python needs to start.

@@ -7,7 +7,7 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -222,7 +222,7 @@ def before(run: Path, mine: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
                 other = read_lean(folder.matrix)
             except (RecordError, OSError, RecursionError):
                 continue  # What can't be read is no evidence; the one before it may be whole.
-            same = all(other.get(key) == mine.get(key) for key in ("selection", "edition"))
+            same = _kind_of(other) == _kind_of(mine)
             # Of a run that was united here, a part may be all of it.
             copy = "run" in other and other["run"] == mine.get("run")
             if same and other.get("complete") and not copy:
@@ -232,6 +232,11 @@ def before(run: Path, mine: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
         " `python -m matrix diff OLD NEW`"
     )
     raise RecordError(message)
+
+
+def _kind_of(matrix: Mapping[str, Any]) -> tuple[Any, ...]:
+    project = (matrix.get("project") or {}).get("name")
+    return (matrix.get("selection"), matrix.get("edition"), project)
 
 
 def _matrix(folder: Path) -> dict[str, Any]:

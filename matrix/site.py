@@ -89,8 +89,8 @@ def _widest(root: Path) -> RunFolder:
 
 
 def _narrowed(run: RunFolder) -> tuple[bool, bool]:
-    selection, edition = kind_of(run) or ("unknown", "unknown")
-    return (bool(selection), edition != "auto")
+    kind = kind_of(run)
+    return (not kind or bool(kind.selection), not kind or kind.edition != "auto")
 
 
 def _last_complete(latest: RunFolder) -> RunFolder:

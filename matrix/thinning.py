@@ -2,9 +2,9 @@
 Old runs made small: what later runs ask of them is kept, and all else deleted.
 
 Results are carried over from the last complete run and from what came after it, and it is compared
-with the complete one before it that has the same selection and edition: each such kind has its own
-two. Of older ones the feed of changes is made, and their lines in the history are files of their
-own.
+with the complete one before it that has the same selection, edition and project: each such kind has
+its own two. Of older ones the feed of changes is made, and their lines in the history are files of
+their own.
 """
 
 from __future__ import annotations
@@ -13,12 +13,20 @@ import json
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 from matrix.store import RunFolder, read_json, runs
 from pytest_torchcompat.errors import RecordError
 
 WHOLE = 2  # complete runs of a kind that stay as they are, and as many that are not complete
-Kind = tuple[str, str]
+
+
+class Kind(NamedTuple):
+    """What runs that are compared have in common; the selection is empty where a run has all."""
+
+    selection: str
+    edition: str
+    project: str
 
 
 def thin(root: Path) -> int:
@@ -43,14 +51,15 @@ def thin(root: Path) -> int:
 
 
 def kind_of(run: RunFolder) -> Kind | None:
-    """Return a run's selection, empty where it has all, and its edition, if its plan tells."""
+    """Return what a run is compared by, if its plan tells."""
     try:
         plan = read_json(run.plan)
         selection, edition = plan["selection"], str(plan["edition"])
         narrowed = any(selection.values())
+        project = str((plan.get("project") or {}).get("name", ""))
     except (RecordError, KeyError, TypeError, AttributeError):
         return None
-    return (json.dumps(selection, sort_keys=True) if narrowed else "", edition)
+    return Kind(json.dumps(selection, sort_keys=True) if narrowed else "", edition, project)
 
 
 def _thin(run: RunFolder) -> bool:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from packaging.version import InvalidVersion, Version
 
-Place = tuple[bool, Version | str]  # in their order
+Rank = tuple[bool, Version | str]  # in their order
 
 
-def version_key(text: str) -> Place:
+def version_key(text: str) -> Rank:
     """Return what versions are sorted by; what is no version comes last."""
     try:
         return (False, Version(text))

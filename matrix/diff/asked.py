@@ -1,4 +1,8 @@
-"""What each of two runs was asked for: of what one was not, a comparison says nothing."""
+"""
+What each of two runs was asked for: of what one was not, a comparison says nothing.
+
+The same words ask for the same: what only one of the runs has then was lost, or came.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +47,8 @@ class Asked:
 
 def asked(found: Found, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[Subject, Pair]:
     """Return the pairs without those of which one run has no word as it was not asked for one."""
-    scopes = (_of(old, found, 0), _of(new, found, 1))
+    unlike = old.get("selection") != new.get("selection")
+    scopes = (_of(old, found, 0, narrowed=unlike), _of(new, found, 1, narrowed=unlike))
     return {subject: pair for subject, pair in found.items() if _is_told(subject, pair, scopes)}
 
 
@@ -54,8 +59,8 @@ def _is_told(subject: Subject, pair: Pair, scopes: tuple[Asked, Asked]) -> bool:
     )
 
 
-def _of(matrix: Mapping[str, Any], found: Found, side: int) -> Asked:
-    chosen = matrix.get("selection") or {}
+def _of(matrix: Mapping[str, Any], found: Found, side: int, *, narrowed: bool) -> Asked:
+    chosen = (matrix.get("selection") or {}) if narrowed else {}
     libraries, globs, policies, torch = (
         chosen.get(name) or () for name in ("library", "cell", "policy", "torch")
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
@@ -46,8 +46,8 @@ class Subject:
 
     ``torch`` is its minor, or ``nightly``: the newest patch of the one run is compared with that of
     the other. ``version`` is empty for what follows torch, and ``newest`` where each run has a
-    highest one that the other lacks. Where a run has several cells of that, what tells them apart
-    is named as well: the whole version of torch, and ``python``, which is else empty.
+    highest one that the other lacks. Where either run has several cells of that, what tells them
+    apart is named as well: the whole version of torch, and ``python``, which is else empty.
     """
 
     library: str
@@ -195,16 +195,49 @@ def pairs(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[Subject, Pair]
     newest = newest_of(old, new)
     # What else there is of a part's cell may be in another part: its Python is named outright.
     python = is_part(old) or is_part(new)
-    names = [
+    ours, theirs = (
         Naming({name: both[side] for name, both in newest.items()}, python=python)
         for side in (0, 1)
-    ]
-    return joined(sides(old, names[0]), sides(new, names[1]))
+    )
+    return joined(old, new, ours, theirs)
 
 
-def joined(before: Mapping[Subject, Side], after: Mapping[Subject, Side]) -> dict[Subject, Pair]:
+def joined(
+    old: Mapping[str, Any], new: Mapping[str, Any], ours: Naming, theirs: Naming
+) -> dict[Subject, Pair]:
     """Return both words on each check; the older run has no say in the order."""
+    found = (_named(old, ours), _named(new, theirs))
+    # What one run has several cells of is told apart in the other as well.
+    several, patches = (_differing(found, key) for key in ("id", "torch"))
+
+    def exact(name: Name, cell: Cell) -> tuple[Name, str]:
+        full = (*name[:3], cell["torch"]) if name in patches else name
+        return full, cell["python"] if name in several or ours.python else ""
+
+    before, after = (_sides(*each, exact) for each in zip(found, (old["run"], new["run"])))
     return {subject: (before.get(subject), after.get(subject)) for subject in (*after, *before)}
+
+
+def _differing(found: Iterable[Mapping[Name, Sequence[Cell]]], key: str) -> set[Name]:
+    """Return the names under which a run has cells that differ in something."""
+    every = (item for named in found for item in named.items())
+    return {name for name, cells in every if len({cell[key] for cell in cells}) > 1}
+
+
+def _sides(
+    found: Mapping[Name, Sequence[Cell]], run: str, exact: Callable[[Name, Cell], tuple[Name, str]]
+) -> dict[Subject, Side]:
+    """Return a run's word on each check; experiments are none."""
+    return {
+        Subject(*full, check["checkpoint"], check["use"], check["policy"], python): Side(
+            cell, check, run
+        )
+        for name, cells in found.items()
+        for cell in cells
+        for full, python in [exact(name, cell)]
+        for check in cell["checks"]
+        if not check["experiment"]
+    }
 
 
 def newest_of(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
@@ -246,30 +279,13 @@ def _versions(matrix: Mapping[str, Any]) -> dict[str, list[str]]:
     }
 
 
-def sides(matrix: Mapping[str, Any], naming: Naming) -> dict[Subject, Side]:
-    """Return a run's word on each check; experiments are none."""
+def _named(matrix: Mapping[str, Any], naming: Naming) -> dict[Name, list[Cell]]:
     libraries = {cell["library"] for cell in matrix["cells"]}
     following = {name for name in libraries if axes.is_paired(name)}
     found: defaultdict[Name, list[Cell]] = defaultdict(list)
     for cell in matrix["cells"]:
         found[naming.of(cell, following)].append(cell)
-    return {
-        Subject(*name, check["checkpoint"], check["use"], check["policy"], python): Side(
-            cell, check, matrix["run"]
-        )
-        for names, cells in found.items()
-        for cell, name, python in _told_apart(names, cells, naming)
-        for check in cell["checks"]
-        if not check["experiment"]
-    }
-
-
-def _told_apart(name: Name, cells: list[Cell], naming: Naming) -> Iterable[tuple[Cell, Name, str]]:
-    several = len(cells) > 1
-    patches = several and len({cell["torch"] for cell in cells}) > 1
-    for cell in cells:
-        named = (*name[:3], cell["torch"]) if patches else name
-        yield cell, named, cell["python"] if several or naming.python else ""
+    return found
 
 
 def changes(found: Mapping[Subject, Pair]) -> tuple[list[Change], int]:

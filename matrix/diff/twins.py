@@ -8,7 +8,7 @@ from typing import Any
 from packaging.version import Version
 
 from matrix import axes
-from matrix.diff.changes import Naming, changes, joined, sides
+from matrix.diff.changes import Naming, changes, joined
 from matrix.diff.report import Diff, grouped
 from matrix.diff.suspects import Environments
 from matrix.versions import is_version
@@ -27,7 +27,7 @@ def twins(matrix: Mapping[str, Any]) -> Diff:
     """
     torch = _columns(matrix)
     old, new = ({**matrix, "cells": _of(matrix, version)} for version in torch)
-    found = joined(sides(old, _NAMES), sides(new, _NAMES))
+    found = joined(old, new, _NAMES, _NAMES)
     changed, _ = changes(found)
     told = [change for change in changed if change.old is None or change.old.passed]
     groups = grouped(told, Environments(found.values(), changed), new)

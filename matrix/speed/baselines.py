@@ -10,7 +10,7 @@ from typing import Any
 from matrix.cell_files import CellFiles, paired_libraries, subject
 from matrix.speed import judging
 from matrix.speed.ways import way_of
-from matrix.versions import Place, version_key
+from matrix.versions import Rank, version_key
 from pytest_torchcompat.record import FORWARD, Record
 
 Identity = tuple[str, str, str]
@@ -26,7 +26,7 @@ class _Timed:
     benchmark: Mapping[str, Any]
 
     @property
-    def rank(self) -> Place:
+    def rank(self) -> Rank:
         return version_key(self.files.cell.torch)
 
 

@@ -14,9 +14,10 @@ import matrix.bisect
 from matrix import axes, clearing, disk, engine
 from matrix.bisect import command, prober
 from matrix.engine import Engine, Places
+from matrix.holding import hold
 from matrix.planning.world import World
 from matrix.runner import only_one
-from matrix.store import in_order, write_json
+from matrix.store import RunFolder, in_order, write_json
 from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.errors import TorchcompatError
 from pytest_torchcompat.outcome import Outcome, Stage
@@ -345,7 +346,7 @@ def test_of_old_probes_what_newer_ones_have_is_deleted_and_no_bisect_misses_it(
     first, second = sorted(places.probes.iterdir(), key=lambda path: in_order(path.name))
     capsys.readouterr()
     assert clear() == 0
-    assert capsys.readouterr().out == "0 old runs made small; 3 results of old probes deleted\n"
+    assert capsys.readouterr().out == "made small: 0 old runs; deleted: 3 results of old probes\n"
     assert (kept_of(first), kept_of(second)) == (["8.2.6"], ["8.2.7", "8.2.8", "8.2.9"])
     assert bisect(*WORDS, "--from", "8.2.6") == 0
     assert len(real_engine) == 4
@@ -364,8 +365,22 @@ def test_a_probe_of_fewer_checks_or_of_another_edition_takes_nothing_from_an_old
     for records in newer.glob("*/*/checks.jsonl"):
         records.unlink()
     assert clear() == 0
-    assert capsys.readouterr().out.count("; 0 results of old probes deleted\n") == 2
+    assert capsys.readouterr().out.count("; deleted: 0 results of old probes\n") == 2
     assert len(real_engine) == 8
+
+
+def test_a_probe_of_other_packages_takes_nothing_from_one_that_still_holds(
+    bisect, real_engine, places, clear, capsys
+):
+    for _ in range(2):
+        assert bisect(*WORDS, "--from", "8.2.6") == 0
+    newer = max(places.probes.iterdir(), key=lambda path: in_order(path.name))
+    for path in newer.glob("*/*/cell.json"):
+        write_json(path, {**json.loads(path.read_text()), "parts": {"lock": "another"}})
+    assert clear() == 0
+    assert "; deleted: 0 results of old probes\n" in capsys.readouterr().out
+    assert bisect(*WORDS, "--from", "8.2.6") == 0
+    assert len(real_engine) == 4
 
 
 def test_nothing_is_deleted_beside_a_sweep_or_a_bisect(bisect, real_engine, places, clear):
@@ -375,3 +390,14 @@ def test_nothing_is_deleted_beside_a_sweep_or_a_bisect(bisect, real_engine, plac
         clear()
     assert [len(kept_of(probe)) for probe in places.probes.iterdir()] == [4, 4]
     assert len(real_engine) == 4
+
+
+def test_nothing_is_deleted_while_a_sweep_of_another_project_works_on_one_of_the_runs(
+    places, clear, capsys
+):
+    run = RunFolder(places.runs[0] / "2026-11-20T0100")
+    write_json(run.plan, {})
+    with hold(run), pytest.raises(TorchcompatError, match=f"is working on {run.path}"):
+        clear()
+    assert clear() == 0
+    assert capsys.readouterr().out.startswith("made small: 0 old runs")

@@ -123,8 +123,8 @@ NARROWED = {
 }
 
 
-@pytest.mark.parametrize("selection", NARROWED.values(), ids=list(NARROWED))
-def test_what_a_run_was_not_asked_for_is_neither_removed_nor_new(selection):
+@pytest.mark.parametrize("by", NARROWED)
+def test_what_a_run_was_not_asked_for_is_neither_removed_nor_new(by):
     elsewhere = {
         "library": cell(check(**FINE), library="fairseq", id="py3.12-torch2.8.0-fairseq0.28.0"),
         "version": cell(check(**FINE), version="0.24.2"),
@@ -137,16 +137,31 @@ def test_what_a_run_was_not_asked_for_is_neither_removed_nor_new(selection):
         "cell": list(elsewhere.values()),
         "torch": [elsewhere["torch"]],
         "policy": [],
-    }[next(name for name, each in NARROWED.items() if each is selection)]
+    }[by]
     whole = run(mine, *out_of_reach, name="old")
     only = check(policy="patched", **FINE)
-    kept = [check(**FINE)] if "policy" in selection else [check(**FINE), only]
-    narrow = run(cell(*kept), selection=selection)
+    kept = [check(**FINE)] if by == "policy" else [check(**FINE), only]
+    narrow = run(cell(*kept), selection=NARROWED[by])
     for old, new, kind in ((whole, narrow, "removed"), (narrow, whole, "new")):
         found = diff(old, new)
         assert kinds(found) == [kind]
         # What was asked for and is gone is told as ever.
         assert [c.subject.checkpoint for c in found.groups[0].changes] == ["c/d"]
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "before", "now", "told"),
+    [
+        pytest.param(["newest"], ["2.8.0"], ["2.9.0"], ["new", "removed"], id="another newest"),
+        pytest.param(["2.8", "2.9"], ["2.8.0", "2.9.0"], ["2.8.0"], ["removed"], id="lost a torch"),
+        pytest.param(["2.8", "2.9"], ["2.8.0"], ["2.8.0", "2.9.0"], ["new"], id="won a torch"),
+    ],
+)
+def test_what_one_of_two_runs_of_the_same_selection_lacks_is_told(asked_for, before, now, told):
+    selection = {"torch": asked_for}
+    old = run(*(cell(check(**FINE), torch=torch) for torch in before), selection=selection)
+    new = run(*(cell(check(**FINE), torch=torch) for torch in now), selection=selection)
+    assert kinds(diff(old, new)) == told
 
 
 def test_of_cells_in_other_parts_of_its_plan_a_part_says_nothing():
@@ -190,6 +205,19 @@ def test_a_python_tells_two_cells_apart_only_where_a_run_has_both():
     old, new = (cell(check(**FINE), python=python) for python in ("3.11", "3.12"))
     assert kinds(of([old], [new])) == []
     assert kinds(of([old, new], [old, new])) == []
+
+
+@pytest.mark.parametrize(
+    "others",
+    [{"python": ("3.12", "3.11")}, {"torch": ("2.8.0", "2.8.1")}],
+    ids=["Pythons", "patches of torch"],
+)
+def test_what_one_run_has_several_of_is_compared_with_the_same_one_of_the_other(others):
+    ((name, (both, more)),) = others.items()
+    fine, odd = cell(check(**FINE), **{name: both}), cell(check(**ODD), **{name: both})
+    beside = cell(check(**FINE), **{name: more})
+    assert kinds(of([fine, beside], [odd])) == ["regressed", "removed"]
+    assert kinds(of([fine], [odd, beside])) == ["regressed", "new"]
 
 
 def test_a_cell_that_cannot_be_built_any_more_regressed_with_the_resolvers_words():

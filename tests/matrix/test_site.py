@@ -9,10 +9,10 @@ import pytest
 from test_published import NAMES, contents, made  # noqa: F401 - a fixture
 
 from matrix import __main__ as command
-from matrix import history, site
+from matrix import history, questions, site
 from matrix.plan import Selection
 from matrix.published import publish
-from matrix.store import RunFolder, write_json, write_text
+from matrix.store import RunFolder, read_json, write_json, write_text
 from matrix.thinning import thin
 
 PART = Selection(torch=("2.5.1",))
@@ -187,6 +187,17 @@ def test_a_run_that_cannot_be_read_is_none_of_the_two(night, make):
     kept = [contents(each) for each in found]
     make("--thin")
     assert [contents(each) for each in found] == kept
+
+
+def test_runs_of_another_project_in_the_same_folder_take_nothing_and_are_not_compared_with(
+    night, tmp_path
+):
+    theirs = {"name": "theirs", "folder": "../theirs", "checkpoints": {}}
+    mine = [night(f"2026-11-2{day}T0100") for day in (1, 3)]
+    others = [night(f"2026-11-2{day}T0100", project=theirs) for day in (2, 4)]
+    assert thin(tmp_path / "runs") == 0
+    assert questions.before(mine[1].path, read_json(mine[1].matrix))[0] == mine[0].path
+    assert questions.before(others[1].path, read_json(others[1].matrix))[0] == others[0].path
 
 
 def test_how_many_runs_were_made_small_is_told_once(night, tmp_path):
