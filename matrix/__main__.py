@@ -8,12 +8,12 @@ import json
 import shutil
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from matrix.needed import told_where_missing
+from matrix.needed import STOPPED, told_where_missing
 
 with told_where_missing():
     from matrix import (
@@ -22,7 +22,6 @@ with told_where_missing():
         clearing,
         commands,
         executors,
-        history,
         merging,
         notices,
         questions,
@@ -30,7 +29,7 @@ with told_where_missing():
         site,
     )
     from matrix.adapters import require_adapters
-    from matrix.arguments import minutes, positive
+    from matrix.arguments import folder_there, minutes, positive
     from matrix.budget import default_jobs
     from matrix.compare import RED
     from matrix.engine import Engine, Places
@@ -70,17 +69,28 @@ SPEED_MINUTES = 10.0  # of a sweep of an hour or two
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; an error that was foreseen is one sentence and exit code 2."""
-    options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
+        options = _parser().parse_args(arguments)
+        signal.signal(signal.SIGTERM, _interrupt)
         _settle(options)
         code: int = options.command(options)
     except (TorchcompatError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_said(error)}", file=sys.stderr)
         return COULD_NOT_RUN
     except KeyboardInterrupt:
+        print(STOPPED, file=sys.stderr)
         return INTERRUPTED
     return code
+
+
+def _said(error: Exception) -> str:
+    """Return what an error says; where a folder is due and a file is there, which file."""
+    name = getattr(error, "filename", None)
+    if isinstance(error, (NotADirectoryError, FileExistsError)) and isinstance(name, (str, Path)):
+        file = next((path for path in (Path(name), *Path(name).parents) if path.is_file()), None)
+        if file:
+            return f"{file} is a file, and a folder is due there; name a folder, or a new one"
+    return str(error)
 
 
 def _settle(options: argparse.Namespace) -> None:
@@ -155,11 +165,11 @@ def _parser() -> argparse.ArgumentParser:
     cell.add_argument("--edition", choices=EDITIONS, help="Which files; the run's own by default")
     cell.set_defaults(command=run_one)
     questions.add_parsers(commands, _add_runs)
-    merging.add_parsers(commands, _united)
+    merging.add_parsers(commands, publish)
     site.add_parser(commands)
     notices.add_parser(commands)
     _add_runs(bisect.add_parser(commands, _places))
-    _add_runs(clearing.add_parser(commands, _places))
+    _add_runs(clearing.add_parser(commands, _places), runs_of=folder_there)
     replicas = commands.add_parser("replicas", help="Save the shipped replicas anew")
     replicas.add_argument("ids", nargs="*", metavar="ID", help="Only of these rows")
     replicas.set_defaults(command=save_replicas)
@@ -192,8 +202,8 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
     _add_runs(parser)
 
 
-def _add_runs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--runs", type=folder_of, metavar="DIR", help="Where runs are kept")
+def _add_runs(parser: argparse.ArgumentParser, runs_of: Callable[[str], Path] = folder_of) -> None:
+    parser.add_argument("--runs", type=runs_of, metavar="DIR", help="Where runs are kept")
     parser.add_argument(
         "--project",
         type=folder_of,
@@ -319,11 +329,6 @@ def _open_run(options: argparse.Namespace) -> tuple[Plan, RunFolder]:
 
 def _places(root: Path, project: Project | None) -> Places:
     return Places(_work(project), PROJECT, CHECKS, (root,), project)
-
-
-def _united(plan: Plan, folder: RunFolder) -> None:
-    """Publish what the parts of a run were united to, and keep its line in the history."""
-    history.write(folder.path.parent, publish(plan, folder))
 
 
 def _engine(plan: Plan, folder: RunFolder, project: Project | None, **values: Any) -> Engine:

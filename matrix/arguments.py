@@ -1,9 +1,10 @@
-"""What the words behind an option have to be: a count, a number of minutes."""
+"""What the words behind an option have to be: a count, a number of minutes, a folder."""
 
 from __future__ import annotations
 
 import argparse
 import math
+from pathlib import Path
 
 
 def positive(text: str) -> int:
@@ -22,5 +23,14 @@ def minutes(text: str) -> float:
         found = -1
     if not 0 <= found < math.inf:
         message = f"{text!r} is no number of minutes; give 0 or more"
+        raise argparse.ArgumentTypeError(message)
+    return found
+
+
+def folder_there(text: str) -> Path:
+    """Return a folder that exists; raises ``ArgumentTypeError`` for anything else."""
+    found = Path(text).resolve()
+    if not found.is_dir():
+        message = f"{found} is no folder that is there; name one that is"
         raise argparse.ArgumentTypeError(message)
     return found

@@ -9,6 +9,7 @@ from typing import Any
 from matrix import axes
 from matrix.plan import PlannedCell
 from matrix.store import CellFolder
+from pytest_torchcompat.errors import RecordError
 from pytest_torchcompat.outcome import Outcome
 from pytest_torchcompat.record import FORWARD, Record
 
@@ -33,7 +34,7 @@ class CellFiles:
         """Read what there is; a cell that never ran has nothing."""
         records = tuple(files.records())
         tries = tuple(cls.read(cell, each) for each in files.tries())
-        found = (files.read_result(), files.read_environment(), records)
+        found = (_end(files), files.read_environment(), records)
         return cls(cell, *found, tries, files.read_turns())
 
     def outcome_of(self, identity: tuple[str, str, str]) -> Outcome:
@@ -51,6 +52,19 @@ class CellFiles:
         return sorted(
             self.records, key=lambda r: (position.get(r.identity, len(order)), r.identity)
         )
+
+
+def _end(files: CellFolder) -> dict[str, Any] | None:
+    """Return how a cell ended; raises ``RecordError`` where that is by no outcome."""
+    result = files.read_result()
+    ended = (result or {}).get("outcome")
+    if ended is not None and ended not in {each.value for each in Outcome}:
+        message = (
+            f"{files.result} has the outcome {ended!r}, which is none; delete it, and the sweep "
+            "writes it anew"
+        )
+        raise RecordError(message)
+    return result
 
 
 def paired_libraries(found: Iterable[CellFiles]) -> frozenset[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from matrix.store import CellFolder, RunFolder, read_json, write_text
+from matrix.store import END, CellFolder, RunFolder, read_end, read_json, write_text
 from pytest_torchcompat.errors import RecordError
 from pytest_torchcompat.record import Record
 
@@ -70,7 +70,7 @@ def _mend(files: CellFolder) -> None:
 
 def _is_object(path: Path) -> bool:
     try:
-        read_json(path)
+        read_end(path) if path.name == END else read_json(path)
     except RecordError:
         return False
     return True

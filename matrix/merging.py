@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from matrix import history
 from matrix.holding import hold
 from matrix.plan import Plan, PlannedCell
 from matrix.questions import folder_of
 from matrix.runner import read_plan, to_run, unfinished
-from matrix.store import RunFolder, read_json, write_json
+from matrix.store import RunFolder, read_json, runs, write_json
 from matrix.whole import whole
 from pytest_torchcompat.errors import RecordError
 from pytest_torchcompat.outcome import Outcome
@@ -27,8 +28,8 @@ Part = tuple[RunFolder, Plan]
 SHARED = ("run", "frozen_at", "edition", "backend", "selection", "torch", "notes", "project")
 
 
-def add_parsers(subparsers: Any, render: Callable[[Plan, RunFolder], object]) -> None:
-    """Add the command; ``render`` writes a run's matrix.json and page."""
+def add_parsers(subparsers: Any, render: Callable[[Plan, RunFolder], Mapping[str, Any]]) -> None:
+    """Add the command; ``render`` writes a run's matrix.json and page, and returns the first."""
     parser = subparsers.add_parser("merge", help="Unite the parts of a run by copying their files")
     parser.add_argument("parts", nargs="+", type=folder_of, metavar="RUN", help="A part's folder")
     into = parser.add_mutually_exclusive_group(required=True)
@@ -44,13 +45,23 @@ def merge_runs(options: argparse.Namespace) -> int:
     parts = [RunFolder(part) for part in options.parts]
     into = RunFolder(options.into or options.runs / read_plan(parts[0]).run)
     plan = merge(parts, into)
-    options.render(plan, into)
+    matrix = options.render(plan, into)
+    if options.runs or _is_folder_of_runs(into.path.parent, [*parts, into]):
+        history.write(into.path.parent, matrix)
     left = len(unfinished(plan, into)) + len(set(plan.whole) - {cell.id for cell in plan.cells})
     total = len(plan.whole or plan.cells)
     rest = f"; {left} have not ended, and the run is incomplete" if left else ""
     print(f"{total - left} of {total} cells: {into.page}{rest}")
     _show_in_job(into)
     return 0
+
+
+def _is_folder_of_runs(folder: Path, known: Iterable[RunFolder]) -> bool:
+    """Whether what ``--into`` names lies among others: the folder of a lone run is not ours."""
+    if any((folder / history.FOLDER).glob("*.jsonl")):
+        return True
+    named = {run.path for run in known}
+    return any(run.path not in named for run in runs(folder))
 
 
 def _show_in_job(folder: RunFolder) -> None:
@@ -124,8 +135,11 @@ def _with_cells(plan: Plan, cells: Iterable[PlannedCell]) -> Plan:
 
 
 def _differences(plan: Plan, other: Plan) -> list[str]:
+    names = [_project_of(each) for each in (plan, other)]
+    if names[0] != names[1]:  # Then nothing else of them is the same either.
+        return [f"one is of {names[0]}, the other of {names[1]}"]
     pairs = [(name, getattr(plan, name), getattr(other, name)) for name in SHARED]
-    found = [f"{name} is {ours!r} and {theirs!r}" for name, ours, theirs in pairs if ours != theirs]
+    found = [_other(*each) for each in pairs if each[1] != each[2]]
     if _order(plan) != _order(other):
         found.append("they are parts of different lists of cells")
     if plan.stacks and other.stacks and plan.stacks != other.stacks:
@@ -133,6 +147,16 @@ def _differences(plan: Plan, other: Plan) -> list[str]:
     cells = {cell.id: cell for cell in plan.cells}
     differing = [cell for cell in other.cells if cells.get(cell.id, cell) != cell]
     return found + [_unlike(cells[cell.id], cell) for cell in differing[:1]]
+
+
+def _project_of(plan: Plan) -> str:
+    return f"the project {plan.project.get('name')}" if plan.project else "the sweep of our own"
+
+
+def _other(name: str, ours: object, theirs: object) -> str:
+    if isinstance(ours, str):
+        return f"{name} is {ours!r} and {theirs!r}"
+    return f"what they have as {name} is not the same"
 
 
 def _unlike(ours: PlannedCell, theirs: PlannedCell) -> str:

@@ -14,14 +14,31 @@ MODULES: Final = frozenset(
         *("pytest", "requests", "rich", "tqdm", "uv"),
     ]
 )
+OLDEST: Final = (3, 11)
+STOPPED: Final = "Stopped."
 _COULD_NOT_RUN = 2
+_INTERRUPTED = 130
 
 
 @contextlib.contextmanager
 def told_where_missing() -> Iterator[None]:
-    """Say how to install what imports in the block lack, and end; ours are not what is meant."""
+    """
+    Say how to install what imports in the block lack, and end; ours are not what is meant.
+
+    So where Python itself is too old for them, and where they are interrupted.
+    """
+    if sys.version_info < OLDEST:
+        here, due = (".".join(map(str, each[:2])) for each in (sys.version_info, OLDEST))
+        sys.stderr.write(
+            f"error: python -m matrix needs Python {due} or later, and this is {here};"
+            f" run it as python{due} -m matrix\n"
+        )
+        raise SystemExit(_COULD_NOT_RUN)
     try:
         yield
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{STOPPED}\n")
+        raise SystemExit(_INTERRUPTED) from None
     except ModuleNotFoundError as error:
         if error.name not in MODULES:
             raise

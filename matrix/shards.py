@@ -105,7 +105,8 @@ def saved(path: Path) -> Plan:
     if not path.is_file():
         message = f"{path} is not there; `python -m matrix plan --save {path}` writes a plan"
         raise RecordError(message)
-    return Plan.from_dict(read_json(path))
+    anew = f"`python -m matrix plan --save {path}` writes it anew"
+    return Plan.from_dict(read_json(path, anew))
 
 
 def open_run(file: Path, name: str, root: Path) -> tuple[Plan, RunFolder]:

@@ -33,6 +33,8 @@ from typing import Any
 from pytest_torchcompat.errors import RecordError
 from pytest_torchcompat.record import Record, decoded, read_lines, read_records
 
+END = "cell.json"
+
 
 def write_text(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old one or the new one, never a part."""
@@ -92,19 +94,39 @@ def finite(data: Any) -> Any:
     return data
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; raises ``RecordError`` where it is none."""
+def read_json(path: Path, next_: str = "") -> dict[str, Any]:
+    """Read a JSON object; raises ``RecordError`` where it is none, with what to do next."""
     try:
         data = decoded(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         message = f"{path} is not there; name a folder under runs/ that a sweep wrote"
         raise RecordError(message) from error
     except ValueError as error:
-        message = f"{path} is not JSON ({error}); delete it, and the sweep writes it anew"
+        message = f"{path} is not JSON ({error}); {next_ or _next(path)}"
         raise RecordError(message) from error
     if not isinstance(data, dict):
-        message = f"{path}: expected an object, got {type(data).__name__}"
+        message = f"{path}: expected an object, got {type(data).__name__}; {next_ or _next(path)}"
         raise RecordError(message)
+    return data
+
+
+def _next(path: Path) -> str:
+    """Say how a file of a run is had again."""
+    if path.name == "plan.json":
+        return "nothing writes a run's plan anew: bring it back, or delete the run"
+    if path.name in ("matrix.json", "changes.json"):
+        return f"`python -m matrix render {path.parent}` writes it anew"
+    return "delete it, and the sweep writes it anew"
+
+
+def read_end(path: Path) -> dict[str, Any]:
+    """Read a cell.json; raises ``RecordError`` where what every end has is missing."""
+    data = read_json(path)
+    for name, kinds in (("outcome", (str, type(None))), ("finished", (str,))):
+        if name not in data or not isinstance(data[name], kinds):
+            said = f"{data[name]!r} as" if name in data else "no"
+            message = f"{path} has {said} {name!r}, so how the cell ended is not known; "
+            raise RecordError(message + _next(path))
     return data
 
 
@@ -137,7 +159,7 @@ class CellFolder:
     @property
     def result(self) -> Path:
         """How the cell ended; its existence says that it did."""
-        return self.path / "cell.json"
+        return self.path / END
 
     @property
     def turns(self) -> Path:
@@ -183,7 +205,7 @@ class CellFolder:
 
     def read_result(self) -> dict[str, Any] | None:
         """Return how the cell ended, or ``None`` where it has not."""
-        return read_json(self.result) if self.result.exists() else None
+        return read_end(self.result) if self.result.exists() else None
 
     def read_turns(self) -> dict[str, Any]:
         """Return what was run in turn with a baseline; empty where nothing was."""

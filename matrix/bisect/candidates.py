@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,8 +18,10 @@ from matrix.bisect.question import TORCH, Question
 from matrix.plan import Heading, Plan, PlannedCell, Selection
 from matrix.planning.cells import UNPICKLED
 from matrix.planning.planner import make_plan
+from matrix.planning.pythons import choose_python
+from matrix.planning.torches import selected_torches
 from matrix.planning.world import World
-from matrix.releases import IndexUnreachableError
+from matrix.releases import IndexUnreachableError, Release
 from pytest_torchcompat.checkpoints.catalogue import Catalogue
 from pytest_torchcompat.errors import TorchcompatError, unknown_name
 from pytest_torchcompat.record import FORWARD
@@ -42,7 +45,44 @@ class Candidates:
         found = within(known, self.question, "" if self.question.first else self._series())
         if len(found) < FEWEST:
             raise TorchcompatError(_too_few(self.question, found, known))
+        if self.question.python:
+            self._require_python(found)
         return tuple(found)
+
+    def _require_python(self, found: Iterable[str]) -> None:
+        """Raise where no cell of these versions could have the Python that is asked for."""
+        fitting = self._pythons(frozenset(found))
+        if self.question.python not in fitting:
+            name, torch = self.question.name, self.question.torch
+            of = name if self.question.goes_over_torch else f"both torch {torch} and {name}"
+            there = ", ".join(sorted(fitting, key=Version)) or "no Python at all"
+            message = (
+                f"no version of this bisect has wheels of {of} for Python "
+                f"{self.question.python}; name one with --python that has: {there}"
+            )
+            raise TorchcompatError(message)
+
+    def _pythons(self, found: frozenset[str]) -> set[str]:
+        """Return the Pythons that the cells of some versions can have, by the wheels there are."""
+        question = self.question
+        row, releases = question.row, [Release("")]
+        if question.goes_over_torch:
+            torches = self._torches(found)
+        else:
+            torches = selected_torches(self.world, question.selection)
+            if not question.over and not row.source_only:
+                known = self.world.releases.of(question.name)
+                releases = [each for each in known if each.version in found]
+        built = set[str]().union(*(torch.pythons or () for torch in torches))
+        sides = list(itertools.product(torches, releases))
+        return {p for p in built if any(choose_python(row, *side, p.__eq__) == p for side in sides)}
+
+    def _torches(self, found: frozenset[str]) -> list[Release]:
+        if self.question.nightly:
+            index = self.world.nightlies
+            built = nightly.builds(index) if index else []
+            return [each for each in built if Version(each.version).public in found]
+        return [each for each in self.world.releases.of(TORCH) if each.version in found]
 
     def _known(self) -> list[str]:
         name = self.question.name

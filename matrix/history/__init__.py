@@ -1,6 +1,7 @@
 """What each cell and check said over the nights: kept in small files that outlive their runs."""
 
 from matrix.history.files import (
+    FOLDER,
     History,
     Line,
     Unreadable,
@@ -15,6 +16,7 @@ from matrix.history.text import lines
 from matrix.history.trends import CellTrend, State, Trend, chosen, summary, to_dict, trends
 
 __all__ = [
+    "FOLDER",
     "CellTrend",
     "History",
     "Line",

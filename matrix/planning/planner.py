@@ -10,7 +10,7 @@ from matrix.axes import POLICIES
 from matrix.plan import Heading, Plan, PlannedCell, Selection, matching
 from matrix.planning.cells import checks_by_library, planned_cell
 from matrix.planning.subjects import selected_subjects
-from matrix.planning.torches import run_order, selected_torches
+from matrix.planning.torches import require_pythons, run_order, selected_torches
 from matrix.planning.world import World
 from matrix.releases import Release
 from pytest_torchcompat.errors import unknown_name
@@ -41,6 +41,7 @@ def _cells(
 ) -> tuple[list[PlannedCell], list[str]]:
     """Return the cells in the order in which they run, and a sentence for each that can't be."""
     subjects = selected_subjects(selection, world)
+    require_pythons({subject.library.name: subject.library for subject in subjects}, world)
     policies = selected_policies(selection) if selection.policy else world.policies
     checks = checks_by_library(subjects, policies, world.catalogue)
     found: dict[str, PlannedCell] = {}

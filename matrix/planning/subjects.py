@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from packaging.version import Version
@@ -13,6 +14,7 @@ from matrix.axes import Library, Swept
 from matrix.plan import Selection
 from matrix.planning.world import World
 from matrix.releases import Release
+from matrix.versions import version_key
 from pytest_torchcompat.errors import TorchcompatError, unknown_name
 
 NAMED = "asked for by name"
@@ -79,13 +81,17 @@ def _asked(row: Library, world: World) -> Iterator[Subject]:
         if not found and world.project:
             with world.project.saying(f"libraries.{row.name}: versions"):
                 kind = f"version of {row.name}"
-                raise unknown_name(kind, version, _newest_of(row, world))
+                raise unknown_name(kind, version, _near(version, world.known(row.name)))
         yield from (dataclasses.replace(each, library=row) for each in found)
 
 
-def _newest_of(row: Library, world: World) -> list[str]:
-    """Return the newest versions that an index has: all of them would be no sentence."""
-    return [release.version for release in world.known(row.name)][-FEW:]
+def _near(version: str, known: Sequence[Release]) -> list[str]:
+    """Return the neighbours of a version and the newest ones: all would be no sentence."""
+    versions = [release.version for release in known]
+    place = bisect_left(versions, version_key(version), key=version_key)
+    around = versions[max(place - 1, 0) : place + 1]
+    newest = [each for each in versions if each not in around][len(around) - FEW :]
+    return [each for each in versions if each in (*around, *newest)]
 
 
 def _listed(row: Library, world: World) -> Iterator[Subject]:

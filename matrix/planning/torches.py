@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from packaging.version import Version
 
 from matrix import axes, nightly
+from matrix.axes import Library
 from matrix.plan import Selection
 from matrix.planning.world import World
 from matrix.releases import Release
 from pytest_torchcompat import pairing
 from pytest_torchcompat.errors import unknown_name
+
+
+def require_pythons(libraries: Mapping[str, Library], world: World) -> None:
+    """Raise where a project names for a library no Python that any torch has wheels for."""
+    if world.project is None:
+        return
+    # Those of our own rows are no key of the project's.
+    asked = world.project.asked.get("libraries", {})
+    named = (name for name in libraries if "pythons" in asked.get(name, {}))
+    only = {name: libraries[name].pythons for name in named}
+    if not only:
+        return
+    found = [*world.known("torch"), *_torches(world)]
+    built = set[str]().union(*(torch.pythons or () for torch in found))
+    for name, pythons in only.items():
+        if not built.intersection(pythons):
+            kind = "Python that torch has wheels for"
+            with world.project.saying(f"libraries.{name}: pythons"):
+                raise unknown_name(kind, ", ".join(pythons), sorted(built, key=Version))
 
 
 def newest_patches(releases: Iterable[Release], floor: str) -> list[Release]:

@@ -273,3 +273,23 @@ def test_a_checkpoint_that_the_library_does_not_open_is_unknown():
 def test_a_policy_that_no_check_is_made_under_is_refused():
     with pytest.raises(TorchcompatError, match="torchaudio has no check under strict: ask under"):
         deciding(Question("torch", library="torchaudio", policy="strict"), catalogue())
+
+
+@pytest.mark.parametrize("question", [{"nightly": True}, {}])
+def test_a_python_that_torch_has_wheels_for_is_taken_whatever_the_bisect_goes_over(world, question):
+    subjects = {"subject": "torch", "torch": ""} if question else {}
+    assert candidates(world, **subjects, **question, python="3.11").versions
+    with pytest.raises(
+        TorchcompatError, match=r"for Python 3\.13; .* that has: 3\.10, 3\.11, 3\.12$"
+    ):
+        assert candidates(world, **subjects, **question, python="3.13").versions
+
+
+def test_a_python_that_no_release_of_the_library_is_for_is_refused_too(fake_releases, release):
+    projects = {
+        "torch": [release("2.8.0", *BUILT)],
+        "ultralytics": [release(each, requires=">=3.11") for each in ("8.0.0", "8.1.0")],
+    }
+    found = World(fake_releases(projects), BUILT.__contains__, catalogue())
+    with pytest.raises(TorchcompatError, match=r"for Python 3\.10; .* that has: 3\.11, 3\.12$"):
+        assert candidates(found, python="3.10").versions

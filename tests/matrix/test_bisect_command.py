@@ -205,11 +205,19 @@ def test_where_all_never_work_together_the_others_have_their_answer(bisect, engi
     assert "    First that works: ultralytics 8.1.0. Last that fails: 8.0.9" in printed
 
 
-def test_a_python_that_fits_nothing_leaves_nothing_known(bisect, engine_of, capsys):
+@pytest.mark.parametrize("words", [WORDS, ("torch", "--library", "ultralytics==8.1.0")])
+def test_a_python_that_nothing_has_wheels_for_is_refused_with_those_there_are(
+    bisect, engine_of, capsys, words
+):
     ran = engine_of()
-    assert bisect(*WORDS, "--python", "3.13", "--from", "8.2.8") == 1
-    assert "No version of ultralytics could be tried" in capsys.readouterr().out
-    assert ran == []
+    with pytest.raises(TorchcompatError) as raised:
+        bisect(*words, "--python", "2.7")
+    of = "torch" if words[0] == "torch" else "both torch 2.8.0 and ultralytics"
+    assert str(raised.value) == (
+        f"no version of this bisect has wheels of {of} for Python 2.7; name one with --python that"
+        " has: 3.10, 3.11, 3.12"
+    )
+    assert (ran, capsys.readouterr().out) == ([], "")
 
 
 def test_a_machine_that_is_at_fault_three_times_is_asked_no_more(bisect, engine_of):

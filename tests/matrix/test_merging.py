@@ -188,6 +188,27 @@ def test_a_run_is_united_under_the_name_of_its_plan_and_shown_on_the_page_of_a_j
         command(part_.path)
 
 
+def test_a_run_that_lies_alone_leaves_its_line_of_the_history_nowhere(tmp_path, command):
+    ended = ({"outcome": "unavailable", "finished": "2026"}, "")
+    parts = [
+        write_part(tmp_path / "here", each, {*NAMES}, dict.fromkeys(NAMES, ended)) for each in "pq"
+    ]
+    paths = [each.path for each in parts]
+    assert command(*paths, "--into", tmp_path / "here" / "merged") == 0
+    assert sorted(path.name for path in (tmp_path / "here").iterdir()) == ["merged", "p", "q"]
+    assert command(*paths, "--into", tmp_path / "runs" / "a-run") == 0
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["a-run"]
+    line = tmp_path / "runs" / "history" / "a-run.jsonl"
+    assert command(*paths, "--runs", tmp_path / "runs") == 0
+    assert line.exists()
+    line.rename(line.with_name("another-run.jsonl"))
+    assert command(*paths, "--into", tmp_path / "runs" / "a-run") == 0
+    assert line.exists()
+    write_part(tmp_path / "here", "another-run", {*NAMES}, {})
+    assert command(*paths, "--into", tmp_path / "here" / "merged") == 0
+    assert (tmp_path / "here" / "history" / "a-run.jsonl").exists()
+
+
 def test_a_run_that_lacks_a_part_is_incomplete_and_says_so(tmp_path, command, capsys):
     plan = whole_plan()
     for number in (1, 2):
@@ -212,6 +233,11 @@ def test_a_run_that_lacks_a_part_is_incomplete_and_says_so(tmp_path, command, ca
         ({"frozen_at": "2026-11-21T10:31:00+00:00"}, "frozen_at is '2026-11-20T10:31:00"),
         ({"edition": "reference"}, "edition is 'replica' and 'reference'"),
         ({"backend": "auto"}, "backend is '' and 'auto'"),
+        ({"notes": ["a word"]}, r"what they have as notes is not the same\."),
+        (
+            {"project": {"name": "app"}, "run": "b-run", "torch": ["2.6.0"]},
+            r"one is of the sweep of our own, the other of the project app\.",
+        ),
         ({"whole": ("a", "b", "c", "d")}, "they are parts of different lists of cells"),
     ],
 )

@@ -413,12 +413,29 @@ def test_a_version_that_is_not_swept_has_what_its_nearest_needs(written, capsys)
             f"{M}: libraries.ultralytics: versions: '8.9' is not a known version of ultralytics."
             " Choose one of: 8.1.0, 8.3.200.",
         ),
+        (
+            f'{M}\ntorch = ["2.6"]\nlibraries.ultralytics.pythons = ["3.99"]',
+            f"{M}: libraries.ultralytics: pythons: '3.99' is not a known Python that torch has"
+            f" wheels for. Choose one of: {PYTHON}.",
+        ),
     ],
 )
-def test_a_version_that_does_not_exist_is_told_with_its_key(written, capsys, text, sentence):
+def test_a_version_or_python_that_does_not_exist_is_told_with_its_key(
+    written, capsys, text, sentence
+):
     folder = written(text)
     assert command.main(["plan", "--project", str(folder)]) == 2
     assert capsys.readouterr().err.startswith(f"error: {folder}/pyproject.toml, {sentence}")
+
+
+def test_a_version_that_does_not_exist_is_told_with_the_ones_around_it(written, capsys, indexes):
+    for minor in range(4, 13):
+        indexes.wheel("ultralytics", f"8.{minor}.0")
+    folder = written(f'{M}\ntorch = ["2.6"]\nlibraries.ultralytics.versions = ["8.1.999"]')
+    assert command.main(["plan", "--project", str(folder)]) == 2
+    newest = ", ".join(f"8.{minor}.0" for minor in range(7, 13))
+    said = f"Choose one of: 8.1.0, 8.3.200, {newest}."
+    assert said in capsys.readouterr().err
 
 
 def test_a_project_does_not_go_to_a_cluster(written, capsys):

@@ -191,7 +191,7 @@ def test_a_cell_killed_after_its_last_check_is_not_built_again(folder, stub_cell
 def planned(folder, plan, results):
     write_json(folder.plan, plan.to_dict())
     for name, outcome in results.items():
-        write_json(folder.cell(name).result, {"outcome": outcome})
+        write_json(folder.cell(name).result, {"outcome": outcome, "finished": "then"})
     return plan
 
 

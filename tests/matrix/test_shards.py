@@ -235,12 +235,16 @@ def test_a_saved_plan_is_the_same_plan_under_the_name_of_its_time(tmp_path):
     assert saved(tmp_path / "plan.json").run == "2026-11-20T1031"
 
 
-def test_a_saved_plan_that_is_not_there_is_one_sentence_that_says_what_writes_one(tmp_path):
+def test_a_saved_plan_that_is_not_there_or_torn_is_one_sentence_that_says_what_writes_one(tmp_path):
     path = tmp_path / "plan.json"
     with pytest.raises(RecordError) as caught:
         saved(path)
     command = f"`python -m matrix plan --save {path}`"
     assert str(caught.value) == f"{path} is not there; {command} writes a plan"
+    path.write_text("{")
+    with pytest.raises(RecordError) as caught:
+        saved(path)
+    assert str(caught.value).endswith(f"; {command} writes it anew")
 
 
 def test_a_part_of_a_saved_plan_is_a_run_that_goes_on(tmp_path):

@@ -47,6 +47,43 @@ def test_a_file_that_is_no_object_is_one_sentence(tmp_path, text, sentence):
         read_json(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "next_"),
+    [
+        ("plan.json", "nothing writes a run's plan anew: bring it back, or delete the run"),
+        ("matrix.json", "`python -m matrix render {folder}` writes it anew"),
+        ("changes.json", "`python -m matrix render {folder}` writes it anew"),
+        ("environment.json", "delete it, and the sweep writes it anew"),
+    ],
+)
+@pytest.mark.parametrize("text", ["{", "[]"])
+def test_a_file_that_cannot_be_read_says_what_writes_it_anew(tmp_path, name, next_, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(RecordError) as caught:
+        read_json(tmp_path / name)
+    assert str(caught.value).endswith(f"; {next_.format(folder=tmp_path)}")
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"id": 3, "outcome": "good"}, "has no 'finished', so"),
+        ({"finished": "then"}, "has no 'outcome', so"),
+        ({"outcome": 3, "finished": "then"}, "has 3 as 'outcome', so"),
+        ({"outcome": None, "finished": None}, "has None as 'finished', so"),
+    ],
+)
+def test_an_end_of_a_cell_without_what_every_end_has_is_one_sentence(tmp_path, data, said):
+    files = CellFolder(tmp_path)
+    write_json(files.result, data)
+    with pytest.raises(RecordError) as caught:
+        files.read_result()
+    assert str(caught.value) == (
+        f"{files.result} {said} how the cell ended is not known; delete it, and the sweep writes "
+        "it anew"
+    )
+
+
 def test_the_runs_come_newest_first_and_folders_without_a_plan_are_none(tmp_path):
     for name in ("2026-11-19T1031", "2026-11-20T1031", "2026-11-20T1031-2"):
         write_json(RunFolder(tmp_path / name).plan, {})

@@ -11,6 +11,7 @@ from matrix import __main__ as command
 from matrix import axes, outside
 from matrix.plan import Selection
 from matrix.releases import IndexUnreachableError
+from matrix.runner import read_plan
 from matrix.store import RunFolder, write_json
 from pytest_torchcompat.errors import TorchcompatError
 from pytest_torchcompat.outcome import Outcome
@@ -38,6 +39,67 @@ def test_rendering_writes_the_merge_and_the_page(run, capsys):
 def test_a_run_that_is_not_there_is_one_sentence(tmp_path, capsys):
     assert command.main(["render", str(tmp_path / "none")]) == 2
     assert "is not there; name a folder under runs/" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("end", "said"),
+    [
+        ({"id": 3, "outcome": "good"}, "has no 'finished', so how the cell ended is not known;"),
+        ({"outcome": "good", "finished": "then"}, "has the outcome 'good', which is none;"),
+    ],
+)
+def test_an_end_of_a_cell_that_says_nothing_known_is_one_sentence(run, capsys, end, said):
+    files = run.cell("py3.11-torch2.5.1-a")
+    write_json(files.result, end)
+    assert command.main(["render", str(run.path)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {files.result} {said} delete it, and the sweep writes it anew\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("render", "{file}"),
+        ("merge", "{run}", "--into", "{file}"),
+        ("merge", "{run}", "--into", "{file}/deep"),
+        ("merge", "{run}", "--runs", "{file}"),
+        ("site", "{runs}", "{file}"),
+        ("run", "--plan", "{run}/plan.json", "--runs", "{file}"),
+        ("run", "--torch", "2.5.1", "--runs", "{file}"),
+        ("plan", "--torch", "2.5.1", "--save", "{file}/plan.json"),
+    ],
+)
+def test_a_file_where_a_folder_is_due_is_one_sentence(run, monkeypatch, capsys, words):
+    root = run.path.parents[1]
+    planned = read_plan(run)
+    monkeypatch.setattr(command, "_new_plan", lambda *_, **__: planned)
+    monkeypatch.setattr(command, "WORK", root / "work")
+    assert command.main(["render", str(run.path)]) == 0
+    file = root / "a-file"
+    file.write_text("")
+    named = {"file": file, "run": run.path, "runs": run.path.parent}
+    assert command.main([word.format(**named) for word in words]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {file} is a file, and a folder is due there; name a folder, or a new one\n"
+    )
+
+
+def test_runs_that_are_not_there_are_not_made_small(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(["thin", "--runs", str(tmp_path / "nope")])
+    assert ended.value.code == 2
+    said = f"argument --runs: {tmp_path / 'nope'} is no folder that is there; name one that is\n"
+    assert capsys.readouterr().err.endswith(said)
+
+
+def test_an_interrupt_that_no_command_has_words_for_is_one_line(run, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "publish", interrupted)
+    assert command.main(["render", str(run.path)]) == 130
+    assert capsys.readouterr().err == "Stopped.\n"
 
 
 def test_an_index_that_does_not_answer_is_one_sentence(free_port, monkeypatch, capsys):

@@ -74,6 +74,14 @@ def test_an_end_that_cannot_be_read_is_none_and_nothing_is_run_twice(scene, text
     scene.traces.assert_none(scene.folder)
 
 
+def test_an_end_that_lacks_what_every_end_has_is_set_aside_and_written_anew(scene):
+    again, files = scene.again, scene.folder.cell("a")
+    files.result.write_text('{"outcome": "good"}')
+    assert again()["complete"] is True
+    assert files.result.with_name("cell.json.broken").read_text() == '{"outcome": "good"}'
+    assert files.read_result()["outcome"] is None
+
+
 def test_what_was_being_written_when_the_power_went_is_deleted(again, folder, traces):
     (folder.path / ".matrix.json.x7d").write_text("{")
     (folder.cell("a").path / ".cell.json.k2f").write_text("{")
