@@ -86,7 +86,7 @@ def test_every_choice_has_its_reason():
 
 
 def test_an_unknown_library_is_told_the_near_miss():
-    with pytest.raises(UnknownNameError, match=r"Choose one of: fairseq, .* mean 'torchaudio'\?"):
+    with pytest.raises(UnknownNameError, match=r"mean 'torchaudio'\? Choose one of: fairseq, "):
         axes.library("torchadio")
 
 
