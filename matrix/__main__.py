@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from matrix.needed import STOPPED, told_where_missing
+from matrix.needed import COULD_NOT_RUN, INTERRUPTED, STOPPED, told_where_missing
 
 with told_where_missing():
     from matrix import (
@@ -62,8 +62,6 @@ RUNS = PROJECT / "runs"
 # In another project: setuptools takes a folder whose name could be imported for a package of it.
 RUNS_OF_PROJECT = "torchcompat-runs"
 CHECKS = PROJECT / "matrix" / "checks"
-INTERRUPTED = 130
-COULD_NOT_RUN = 2
 SPEED_MINUTES = 10.0  # of a sweep of an hour or two
 
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from matrix import axes, gpus, inherited
+from matrix import axes, gpus
 from matrix.budget import Budget, Machine
 from matrix.interpreters import find
 from matrix.plan import PlannedCell
-from matrix.processes import LIMITS, Processes, uv, uv_cache
+from matrix.processes import LIMITS, Processes, run_uv, uv, uv_cache
 from pytest_torchcompat.errors import TorchcompatError
 
 GB = 10**9
@@ -61,7 +61,7 @@ def _is_cached(torch: str, python: str, work: Path) -> bool:
         nightlies = axes.NIGHTLY_INDEX.format(backend=axes.NIGHTLY_BACKEND)
         command += ["--index", nightlies, "--index-strategy", "unsafe-best-match"]
     command += ["--target", str(work / "dry-run"), f"torch=={torch}"]
-    done = Processes().run(command, env=inherited.for_uv(), timeout=LIMITS["listing"])
+    done = run_uv(Processes(), command, LIMITS["listing"])
     return done.returncode == 0 and "Would download" not in done.output
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from matrix import inherited
-from matrix.processes import Processes, uv
+from matrix.processes import Processes, run_uv, uv
 
 
 @cache
@@ -28,7 +27,7 @@ def find(python: str) -> Path | None:
 def _from_uv(python: str) -> Path | None:
     # --system: not the environment that the sweep itself runs in.
     command = uv("python", "find", "--system", "--no-python-downloads", python)
-    done = Processes().run(command, env=inherited.for_uv())
+    done = run_uv(Processes(), command)
     if done.returncode != 0:
         return None
     path = Path(done.output.strip().splitlines()[-1])  # Warnings come before it.

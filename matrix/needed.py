@@ -16,8 +16,8 @@ MODULES: Final = frozenset(
 )
 OLDEST: Final = (3, 11)
 STOPPED: Final = "Stopped."
-_COULD_NOT_RUN = 2
-_INTERRUPTED = 130
+COULD_NOT_RUN: Final = 2
+INTERRUPTED: Final = 130
 
 
 @contextlib.contextmanager
@@ -33,12 +33,12 @@ def told_where_missing() -> Iterator[None]:
             f"error: python -m matrix needs Python {due} or later, and this is {here};"
             f" run it as python{due} -m matrix\n"
         )
-        raise SystemExit(_COULD_NOT_RUN)
+        raise SystemExit(COULD_NOT_RUN)
     try:
         yield
     except KeyboardInterrupt:
         sys.stderr.write(f"{STOPPED}\n")
-        raise SystemExit(_INTERRUPTED) from None
+        raise SystemExit(INTERRUPTED) from None
     except ModuleNotFoundError as error:
         if error.name not in MODULES:
             raise
@@ -46,4 +46,4 @@ def told_where_missing() -> Iterator[None]:
             f"error: python -m matrix needs {error.name}, which is not installed."
             " In the clone, run: python -m pip install --group matrix . (pip 25.1 or later)\n"
         )
-        raise SystemExit(_COULD_NOT_RUN) from None
+        raise SystemExit(COULD_NOT_RUN) from None

@@ -266,7 +266,7 @@ def limited(
 
     Of one that hangs, which is ended, and of one that is killed, the output says so.
     """
-    done = processes.run(command, env=inherited.for_uv(), timeout=limits[stage])
+    done = run_uv(processes, command, limits[stage])
     if done.returncode is None:
         sentence = f"the {stage} {NOT_DONE} after {limits[stage]:.0f} s, and was killed"
     elif done.returncode < 0:
@@ -279,7 +279,7 @@ def limited(
 def uv_cache(processes: Processes) -> Path | None:
     """Return uv's cache directory, which need not be there yet; ``None`` where uv won't say."""
     command = uv("cache", "dir", "--color", "never")
-    done = processes.run(command, env=inherited.for_uv(), timeout=LIMITS["listing"])
+    done = run_uv(processes, command, LIMITS["listing"])
     text = done.output.strip()
     return Path(text.splitlines()[-1]) if done.returncode == 0 and text else None
 
@@ -287,3 +287,8 @@ def uv_cache(processes: Processes) -> Path | None:
 def uv(*arguments: str) -> list[str]:
     """Return a uv command: the uv that is installed beside this Python."""
     return [find_uv_bin(), *arguments]
+
+
+def run_uv(processes: Processes, command: Sequence[str], timeout: float | None = None) -> Finished:
+    """Run a command of uv, which gets the logins of indexes as well."""
+    return processes.run(command, env=inherited.for_uv(), timeout=timeout)

@@ -23,11 +23,11 @@ from urllib.parse import urlsplit
 import tomllib
 from packaging.utils import canonicalize_name
 
-from matrix import axes, inherited
+from matrix import axes
 from matrix.interpreters import find
 from matrix.pages import Pages
 from matrix.plan import PlannedCell
-from matrix.processes import Processes, uv
+from matrix.processes import Processes, run_uv, uv
 from matrix.store import write_json, write_text
 from matrix.verdicts import NoEnvironment, classify
 from matrix.wheels import FolderWheels
@@ -199,8 +199,7 @@ class Resolver:
             asked.write_text("\n".join(requirements) + "\n", encoding="utf-8")
             command = uv("pip", "compile", "-v", "--no-header", "--no-annotate", "--color", "never")
             command += ["-p", str(python), "-o", str(lock), *arguments(cell, self.settings)]
-            variables = inherited.for_uv()
-            done = self.processes.run([*command, str(asked)], env=variables, timeout=TIMEOUT)
+            done = run_uv(self.processes, [*command, str(asked)], TIMEOUT)
             if done.returncode is None or done.returncode < 0:  # it hung, or was killed
                 return None
             read = {a or b for a, b in READS.findall(done.output)}

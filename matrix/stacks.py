@@ -16,8 +16,7 @@ from typing import Any
 import tomllib
 from packaging.requirements import InvalidRequirement, Requirement
 
-from matrix import inherited
-from matrix.processes import NOT_DONE, Finished, Processes, uv
+from matrix.processes import NOT_DONE, Finished, Processes, run_uv, uv
 from matrix.store import RunFolder, read_json, write_json
 from matrix.verdicts import classify
 from pytest_torchcompat.errors import TorchcompatError, unknown_name
@@ -246,15 +245,12 @@ def _asked(stack: Stack, processes: Processes, frozen_at: str) -> Finished:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "requirements.in"
         file.write_text("\n".join(stack.requirements) + "\n", encoding="utf-8")
-        return processes.run(
-            uv(
-                *("pip", "compile", "-q", "--color", "never", "--no-header", "--no-annotate"),
-                *("--no-build", "--python-version", stack.python),
-                *("--exclude-newer", frozen_at, str(file)),
-            ),
-            env=inherited.for_uv(),
-            timeout=TIMEOUT,
+        command = uv(
+            *("pip", "compile", "-q", "--color", "never", "--no-header", "--no-annotate"),
+            *("--no-build", "--python-version", stack.python),
+            *("--exclude-newer", frozen_at, str(file)),
         )
+        return run_uv(processes, command, TIMEOUT)
 
 
 def versions(compiled: str) -> dict[str, str]:

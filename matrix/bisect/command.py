@@ -24,6 +24,7 @@ from matrix.bisect.question import Question
 from matrix.bisect.search import Verdict, narrow, search
 from matrix.engine import Places
 from matrix.files import locate_all
+from matrix.needed import INTERRUPTED
 from matrix.outside import world
 from matrix.plan import Heading
 from matrix.project import Project
@@ -34,7 +35,6 @@ from pytest_torchcompat.checkpoints.rows import catalogue
 from pytest_torchcompat.policies import Policy
 
 PlacesOf = Callable[[Path, Optional[Project]], Places]
-INTERRUPTED = 130
 WIDTH = 80
 
 
